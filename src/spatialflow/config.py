@@ -1,0 +1,300 @@
+"""Typed configuration: the defaults are the recipe ``spatialflow_r50_fpn_20e_coco``, stated once, here.
+
+A recipe is a YAML file that names only what differs from these defaults (or from another recipe, named by
+``base``). Numbers are those of the original's published configuration (github.com/chensnathan/SpatialFlow).
+"""
+
+import difflib
+import os
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from spatialflow.errors import ConfigError
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[int, Field(ge=1)]
+Size = tuple[Positive, Positive]
+
+
+class Section(BaseModel):
+    """A part of the configuration: immutable, and unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class FlowsConfig(Section):
+    """Which spatial flows exist (paper, section III-C; all four in the published models)."""
+
+    reg_to_cls: bool = True
+    reg_to_stuff: bool = True
+    reg_to_mask: bool = True
+    stuff_to_mask: bool = True
+
+
+class AnchorConfig(Section):
+    """Anchors of one cell: side = ``base_scale`` * stride * 2^(k / ``scales_per_octave``), ratio = h / w."""
+
+    base_scale: float = Field(4.0, gt=0)
+    scales_per_octave: Positive = 3
+    ratios: tuple[Annotated[float, Field(gt=0)], ...] = Field((0.5, 1.0, 2.0), min_length=1)
+
+    @property
+    def per_cell(self) -> int:
+        """Number of anchors a cell."""
+        return self.scales_per_octave * len(self.ratios)
+
+
+class DetectionConfig(Section):
+    """From dense outputs to boxes."""
+
+    pre_nms_top_k: Positive = 1000
+    """Anchors kept of each level, by their best class score."""
+    score_threshold: Fraction = 0.05
+    nms_iou: Fraction = 0.4
+    max_detections: Positive = 100
+
+
+class MergeConfig(Section):
+    """From detections and stuff map to one panoptic map."""
+
+    score_threshold: Fraction = 0.37
+    """Things below this score are left out."""
+    overlap_threshold: Fraction = 0.37
+    """A thing covered by better ones to more than this share of its pixels is left out."""
+    stuff_area: int = Field(4900, ge=0)
+    """Smallest stuff segment, in pixels."""
+    using_bbox: bool = True
+    """Whether boxes then fill what is still void."""
+    bbox_threshold: Fraction = 0.5
+    """Share of a box that must be void for the box to fill it."""
+
+
+class ModelConfig(Section):
+    """Architecture, and how its outputs become a panoptic map."""
+
+    backbone: str = "resnet50"
+    """Any timm model with ``features_only``."""
+    backbone_options: dict[str, Any] = {}
+    """Further arguments of ``timm.create_model``."""
+    pretrained: bool = True
+    """Start training from timm's ImageNet weights; never needed to load a checkpoint."""
+    frozen_stages: int = Field(1, ge=-1)
+    """Stages of a ResNet whose weights do not train: 1 = stem and layer1, 0 = stem, -1 = none."""
+    freeze_batch_norm: bool = True
+    """BatchNorm of the backbone keeps its statistics during training."""
+    pyramid_channels: Positive = 256
+    pyramid_levels: Annotated[int, Field(ge=3, le=7)] = 5
+    segmentation_levels: Annotated[int, Field(ge=1, le=3)] = 3
+    """Finest levels (strides 8, 16, 32) that run the stuff and mask sub-networks."""
+    head_channels: Positive = 256
+    head_convs: Positive = 4
+    head_norm: Literal["none", "group"] = "none"
+    """GroupNorm after the convolutions of pyramid, sub-networks and mask head, or none."""
+    stuff_channels: Positive = 128
+    mask_convs: Annotated[int, Field(ge=0)] = 4
+    class_agnostic_masks: bool = False
+    flows: FlowsConfig = FlowsConfig()
+    anchors: AnchorConfig = AnchorConfig()
+    detection: DetectionConfig = DetectionConfig()
+    merge: MergeConfig = MergeConfig()
+
+
+class DataConfig(Section):
+    """Where the data lie and what an image goes through. Relative paths start at the working directory."""
+
+    train: str = "data/coco/annotations/panoptic_train2017.json"
+    train_images: str | None = None
+    """Folder of the photos; by default looked for beside the annotations, as COCO lays them out."""
+    train_segments: str | None = None
+    """Folder of the panoptic PNGs; by default the annotation file's path without ``.json``."""
+    val: str = "data/coco/annotations/panoptic_val2017.json"
+    val_images: str | None = None
+    val_segments: str | None = None
+    categories: str = "coco_panoptic"
+    """``coco_panoptic``, or a JSON file with the categories; the heads are sized by it."""
+    mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
+    """Of RGB pixels 0..255."""
+    std: tuple[float, float, float] = (58.395, 57.12, 57.375)
+    train_scales: Annotated[tuple[Size, ...], Field(min_length=1, max_length=2)] = ((1333, 800),)
+    """Two sides, the longer for the photo's longer; given twice, each is drawn uniformly in between."""
+    test_scale: Size = (1333, 800)
+    flip: Fraction = 0.5
+    batch_size: Positive = 2
+    """Images a device and step."""
+    eval_batch_size: Positive = 1
+    workers: Annotated[int, Field(ge=0)] = 2
+    """Loader processes a device."""
+
+
+class LossConfig(Section):
+    """Target assignment and loss weights."""
+
+    positive_iou: Fraction = 0.5
+    negative_iou: Fraction = 0.4
+    focal_gamma: float = Field(2.0, ge=0)
+    focal_alpha: Fraction = 0.25
+    cls_weight: float = Field(1.0, ge=0)
+    box_weight: float = Field(1.0, ge=0)
+    mask_weight: float = Field(1.0, ge=0)
+    stuff_weight: float = Field(0.5, ge=0)
+    """Times the mean over images: what the original's 0.25 comes to with its 2 images a GPU, whose losses it
+    adds up (a broadcasting slip of its stuff loss)."""
+
+
+class TrainConfig(Section):
+    """Optimiser, schedule, hardware, and where the results go."""
+
+    epochs: Positive = 20
+    max_steps: Positive | None = None
+    """Optimiser steps after which training ends, whatever ``epochs`` says."""
+    optimizer: Literal["sgd", "adamw"] = "sgd"
+    lr: float = Field(0.005, gt=0)
+    """At ``base_batch`` images a step."""
+    base_batch: Positive = 8
+    scale_lr: bool = True
+    """Multiply ``lr`` by actual batch / ``base_batch``."""
+    momentum: Fraction = 0.9
+    weight_decay: float = Field(1e-4, ge=0)
+    schedule: Literal["steps", "cosine"] = "steps"
+    milestones: tuple[Positive, ...] = (16, 19)
+    """Epochs after which ``steps`` multiplies the rate by ``gamma``."""
+    gamma: float = Field(0.1, gt=0)
+    warmup_steps: Annotated[int, Field(ge=0)] = 500
+    warmup_ratio: Fraction = 0.001
+    """Rate of the first step, as a share."""
+    clip_norm: float | None = Field(None, gt=0)
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    accelerator: Literal["auto", "cpu", "gpu", "mps"] = "auto"
+    devices: str = "auto"
+    """``auto``, or how many, or which (``0,1``)."""
+    nodes: Positive = 1
+    seed: int = 0
+    out: str = "runs"
+    """Folder; each recipe gets one of its own name inside."""
+    log_every: Positive = 50
+    val_every: Positive = 1
+    """Epochs from one validation and checkpoint to the next."""
+
+
+class Config(Section):
+    """Everything a run depends on."""
+
+    name: str = "spatialflow_r50_fpn_20e_coco"
+    model: ModelConfig = ModelConfig()
+    data: DataConfig = DataConfig()
+    loss: LossConfig = LossConfig()
+    train: TrainConfig = TrainConfig()
+
+    @model_validator(mode="after")
+    def _levels_fit(self) -> "Config":
+        if self.model.segmentation_levels > self.model.pyramid_levels:
+            raise ValueError("model.segmentation_levels must not exceed model.pyramid_levels")
+        return self
+
+
+def recipe_names() -> list[str]:
+    """Names of the shipped recipes."""
+    folder = resources.files("spatialflow").joinpath("configs")
+    return sorted(f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name.endswith(".yaml"))
+
+
+def load_config(name_or_path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Config:
+    """Read a recipe and apply dotted overrides.
+
+    Args:
+        name_or_path: a shipped recipe's name (see :func:`recipe_names`) or the path of a YAML file.
+        overrides: such as ``"model.backbone=resnet101"``; values are read as YAML.
+
+    Raises:
+        ConfigError: unknown recipe or key (the nearest known name is given), or a value out of range.
+    """
+    name, content = _read_recipe(str(name_or_path))
+    for override in overrides:
+        key, equals, value = override.partition("=")
+        if not equals or not key:
+            raise ConfigError(f"override {override!r}: expected key.sub=value, such as model.backbone=resnet101")
+        try:
+            _assign(content, key.split("."), yaml.safe_load(value), override)
+        except yaml.YAMLError as error:
+            raise ConfigError(f"override {override!r}: the value is not valid YAML ({_one_line(error)})") from error
+    return config_from_dict(content, name)
+
+
+def config_from_dict(content: Mapping[str, Any], source: str) -> Config:
+    """Validate a nested dictionary; ``source`` is what errors call it.
+
+    Raises:
+        ConfigError: see :func:`load_config`.
+    """
+    try:
+        return Config.model_validate(content)
+    except ValidationError as error:
+        raise ConfigError(f"{source}: {_explain(error)}") from error
+
+
+def _read_recipe(name: str) -> tuple[str, dict[str, Any]]:
+    known = recipe_names()
+    if name in known:
+        text = resources.files("spatialflow").joinpath("configs", f"{name}.yaml").read_text(encoding="utf-8")
+        stem = name
+    elif name.endswith((".yaml", ".yml")) or Path(name).is_file():
+        stem = Path(name).stem
+        try:
+            text = Path(name).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{name}: the recipe cannot be read ({error}); give a YAML file or one of: "
+                              f"{', '.join(known)}") from error  # fmt: skip
+    else:
+        raise ConfigError(f"recipe {name!r} is unknown{_nearest(name, known)}; recipes: {', '.join(known)}")
+    try:
+        content = yaml.safe_load(text) or {}
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{name}: is not valid YAML ({_one_line(error)})") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"{name}: a mapping of sections (model, data, loss, train) is expected")
+    base = content.pop("base", None)
+    if base is not None:
+        inherited = _read_recipe(str(base))[1]
+        content = _merge(inherited, content)
+    return name, content | {"name": content["name"] if base is None and "name" in content else stem}
+
+
+def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for key, value in above.items():
+        old = merged.get(key)
+        merged[key] = _merge(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return merged
+
+
+def _assign(content: dict[str, Any], keys: list[str], value: Any, override: str) -> None:
+    for key in keys[:-1]:
+        content = content.setdefault(key, {})
+        if not isinstance(content, dict):
+            raise ConfigError(f"override {override!r}: {key} is a value, not a section")
+    content[keys[-1]] = value
+
+
+def _explain(error: ValidationError) -> str:
+    first = error.errors()[0]
+    path = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        section: Any = Config
+        for part in first["loc"][:-1]:
+            section = section.model_fields[str(part)].annotation
+        return f"{path} is no known key{_nearest(str(first['loc'][-1]), list(section.model_fields))}"
+    return f"{path or 'configuration'}: {first['msg']}; got {first['input']!r}" if path else first["msg"]
+
+
+def _nearest(name: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+    return f"; did you mean {close[0]!r}?" if close else f" (known: {', '.join(known)})"
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,124 @@
+"""Photos and COCO-panoptic id PNGs, to and from arrays.
+
+A panoptic PNG stores one segment id a pixel as ``id = R + 256 G + 65536 B`` (COCO panoptic format,
+cocodataset.org/#format-data); 0 is void.
+"""
+
+import os
+import warnings
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from spatialflow.errors import DataError
+from spatialflow.files import atomic_path, write_bytes
+
+MAX_SEGMENT_ID = 256**3 - 1
+
+
+def read_photo(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
+    """Decode a photo to (H, W, 3) uint8 RGB, turned upright by its EXIF orientation.
+
+    Grey-scale, palette, CMYK and 16-bit images become RGB; transparency is laid over white.
+
+    Raises:
+        DataError: the file is missing, not an image, or truncated.
+    """
+    path = Path(path)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path) as image:
+                upright = ImageOps.exif_transpose(image)
+                return np.asarray(_to_rgb(upright))
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such image; check the path") from error
+    except IsADirectoryError as error:
+        raise DataError(f"{path}: is a folder, an image file is expected") from error
+    except UnidentifiedImageError as error:
+        raise DataError(f"{path}: is not an image that can be read; convert it to JPEG or PNG") from error
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        raise DataError(f"{path}: has too many pixels to be decoded safely; scale it down first") from error
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        raise DataError(f"{path}: cannot be decoded ({error}); the file may be truncated, fetch it again") from error
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode == "RGB":
+        return image
+    if image.mode.startswith("I") or image.mode == "F":
+        pixels = np.asarray(image).astype(np.float32)
+        top = 65535.0 if pixels.max(initial=0) > 255 else 255.0
+        return Image.fromarray((pixels * (255.0 / top)).clip(0, 255).astype(np.uint8)).convert("RGB")
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        layered = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), layered).convert("RGB")
+    return image.convert("RGB")
+
+
+def write_photo(path: str | os.PathLike[str], image: NDArray[np.uint8] | Image.Image) -> None:
+    """Write a picture atomically; the suffix chooses the format.
+
+    Raises:
+        OutputError: the folder cannot be written to, or the disk is full.
+    """
+    picture = image if isinstance(image, Image.Image) else Image.fromarray(image)
+    with atomic_path(path) as temporary:
+        picture.save(temporary, quality=92)
+
+
+def read_id_png(path: str | os.PathLike[str]) -> NDArray[np.int32]:
+    """Decode a panoptic PNG to its segment ids, (H, W) int32, 0 = void.
+
+    Raises:
+        DataError: the file is missing, truncated, or not an 8-bit RGB image.
+    """
+    path = Path(path)
+    try:
+        encoded = path.read_bytes()
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such panoptic PNG; check the folder and file_name") from error
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
+    return decode_id_png(encoded, str(path))
+
+
+def decode_id_png(encoded: bytes, name: str) -> NDArray[np.int32]:
+    """Decode the bytes of a panoptic PNG; ``name`` is what an error calls it. See :func:`read_id_png`."""
+    if not encoded.startswith(b"\x89PNG\r\n\x1a\n"):
+        raise DataError(f"{name}: is not a PNG; panoptic ids need the lossless PNG format")
+    if b"IEND" not in encoded[-16:]:
+        raise DataError(f"{name}: the PNG is truncated; write or fetch it again")
+    bgr = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_UNCHANGED)
+    if bgr is None:
+        raise DataError(f"{name}: the PNG cannot be decoded; write or fetch it again")
+    if bgr.dtype != np.uint8 or bgr.ndim != 3 or bgr.shape[2] not in (3, 4):
+        raise DataError(f"{name}: is not an 8-bit RGB PNG, so its pixels are no segment ids (R + 256 G + 65536 B)")
+    rgba = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGBA if bgr.shape[2] == 3 else cv2.COLOR_BGRA2RGBA)
+    ids = rgba.view("<u4")[..., 0] & 0xFFFFFF
+    return ids.astype(np.int32)
+
+
+def encode_id_png(ids: NDArray[np.integer]) -> bytes:
+    """Encode segment ids (H, W), 0..2^24-1, as the bytes of a panoptic PNG."""
+    if ids.ndim != 2:
+        raise ValueError(f"segment ids must be (H, W), got {ids.shape}")
+    if ids.size and not (0 <= int(ids.min()) and int(ids.max()) <= MAX_SEGMENT_ID):
+        raise ValueError(f"segment ids must lie in 0..{MAX_SEGMENT_ID}, got {ids.min()}..{ids.max()}")
+    rgba = np.ascontiguousarray(ids, dtype="<u4").view(np.uint8).reshape(*ids.shape, 4)
+    ok, encoded = cv2.imencode(".png", cv2.cvtColor(rgba, cv2.COLOR_RGBA2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    if not ok:  # OpenCV reports no reason
+        raise ValueError("OpenCV could not encode the panoptic PNG")
+    return encoded.tobytes()
+
+
+def write_id_png(path: str | os.PathLike[str], ids: NDArray[np.integer]) -> None:
+    """Write segment ids (H, W) as a panoptic PNG, atomically.
+
+    Raises:
+        OutputError: the folder cannot be written to, or the disk is full.
+    """
+    write_bytes(path, encode_id_png(ids))
