@@ -77,8 +77,8 @@ class MergeConfig(Section):
 class ModelConfig(Section):
     """Architecture, and how its outputs become a panoptic map."""
 
-    backbone: str = "resnet50"
-    """Any timm model with ``features_only``."""
+    backbone: str = "resnet50.tv_in1k"
+    """Any timm model with ``features_only``; the default's ImageNet weights are torchvision's, as in the original."""
     backbone_options: dict[str, Any] = {}
     """Further arguments of ``timm.create_model``."""
     pretrained: bool = True
