@@ -1,0 +1,93 @@
+"""Single fields of an annotation file, read and checked; every function raises :class:`FieldError`."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+
+class FieldError(Exception):
+    """A fault at ``field``, still without the name of the file."""
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(field, problem)
+        self.field = field
+        self.problem = problem
+
+    def under(self, parent: str, note: str = "") -> "FieldError":
+        """The same fault, seen from the object that holds the field."""
+        return FieldError(f"{parent}.{self.field}" if self.field else parent, f"{self.problem}{note}")
+
+
+def get(entry: Any, key: str) -> Any:
+    """Value of ``key``, which must be there."""
+    if not isinstance(entry, Mapping):
+        raise FieldError("", f"an object with {key} is expected, got {show(entry)}")
+    try:
+        return entry[key]
+    except KeyError:
+        raise FieldError(key, "the key is missing; add it") from None
+
+
+def integer(entry: Any, key: str) -> int:
+    """A whole number."""
+    value = get(entry, key)
+    if type(value) is not int:  # bool is an int too, and never meant
+        raise FieldError(key, f"a whole number is expected, got {show(value)}")
+    return value
+
+
+def positive(entry: Any, key: str) -> int:
+    """A whole number of pixels, at least 1."""
+    value = integer(entry, key)
+    if value < 1:
+        raise FieldError(key, f"1 or more pixels are expected, got {value}")
+    return value
+
+
+def image_id(entry: Any, key: str) -> int | str:
+    """The id of an image: COCO counts, Cityscapes names."""
+    value = get(entry, key)
+    if type(value) is not int and type(value) is not str:
+        raise FieldError(key, f"a whole number or a text is expected, got {show(value)}")
+    return value
+
+
+def file_name(entry: Any) -> str:
+    """A relative path that stays inside its folder."""
+    value = get(entry, "file_name")
+    if type(value) is not str or not value:
+        raise FieldError("file_name", f"the name of a file is expected, got {show(value)}")
+    if Path(value).is_absolute() or ".." in Path(value).parts:
+        raise FieldError("file_name", f"{value!r} leaves its folder; give a path relative to it, without ..")
+    return value
+
+
+def area(info: Any) -> int:
+    """A whole number of pixels, 0 or more; 12.0 counts, as some tools write it."""
+    value = get(info, "area")
+    if not _is_number(value) or value < 0 or value != int(value):
+        raise FieldError("area", f"a whole number of pixels is expected, got {show(value)}")
+    return int(value)
+
+
+def bbox(value: Any) -> tuple[float, float, float, float]:
+    """x, y, w, h in pixels."""
+    if not isinstance(value, list) or len(value) != 4 or not all(_is_number(v) for v in value):
+        raise FieldError("bbox", f"four numbers x, y, w, h are expected, got {show(value)}")
+    if value[2] < 0 or value[3] < 0:
+        raise FieldError(
+            "bbox", f"width and height must not be negative, got {show(value)}; write x, y, w, h"
+        )
+    return (value[0], value[1], value[2], value[3])
+
+
+def _is_number(value: Any) -> bool:
+    return (
+        type(value) in (int, float) and -1e15 < value < 1e15
+    )  # neither NaN nor beyond what a float holds exactly
+
+
+def show(value: Any) -> str:
+    """A value as an error quotes it: one line, cut short."""
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."

@@ -1,0 +1,247 @@
+"""COCO-panoptic JSON (cocodataset.org/#format-data): parsed, checked, and typed.
+
+Every fault is one line that names the file, the field (such as ``annotations[3].segments_info[0].id``) and
+the remedy.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from spatialflow.categories import Categories
+from spatialflow.data import json_fields as fields
+from spatialflow.data.json_fields import FieldError
+from spatialflow.errors import DataError
+from spatialflow.files import read_json
+from spatialflow.image_io import MAX_SEGMENT_ID
+
+ImageId = int | str
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentInfo:
+    """One segment as the JSON describes it."""
+
+    id: int
+    """Value of its pixels in the PNG, 1..2^24-1; unique in its image."""
+    category_id: int
+    """As the data set counts it."""
+    is_crowd: bool
+    area: int | None
+    """Pixels, as the file states them; None only in predictions."""
+    bbox: tuple[float, float, float, float] | None
+    """x, y, w, h in pixels; None where the file has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageInfo:
+    """One photo: an entry of ``images``."""
+
+    id: ImageId
+    file_name: str
+    height: int
+    width: int
+
+
+@dataclass(frozen=True, slots=True)
+class ImageAnnotation:
+    """The segments of one photo: an entry of ``annotations``."""
+
+    image_id: ImageId
+    file_name: str
+    """Of the PNG, relative to the folder of PNGs."""
+    segments: tuple[SegmentInfo, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PanopticFile:
+    """One COCO-panoptic JSON file, in the order of the file."""
+
+    path: Path
+    categories: Categories | None
+    """None only for predictions that state none."""
+    images: dict[ImageId, ImageInfo]
+    """By id; empty for predictions, which need not state them."""
+    annotations: dict[ImageId, ImageAnnotation]
+    """By image id; in ground truth an image may have none."""
+
+
+def read_truth(path: str | os.PathLike[str]) -> PanopticFile:
+    """Read ground truth: ``images``, ``annotations`` and ``categories``.
+
+    Raises:
+        DataError: the file cannot be read, is not COCO panoptic, lacks a key, or contradicts itself.
+    """
+    path = Path(path)
+    content = _read_panoptic(path)
+    for key in ("images", "categories"):
+        if key not in content:
+            raise DataError(
+                f"{path}: {key}: the key is missing; ground truth needs images, annotations, categories"
+            )
+    categories = Categories.from_json(content["categories"], str(path))
+    try:
+        images = _by_id(content["images"], "images", _parse_image, lambda image: image.id, "id")
+        annotations = _read_annotations(content["annotations"], is_truth=True)
+        _check_references(annotations, images, categories)
+    except FieldError as error:
+        raise DataError(f"{path}: {error.field}: {error.problem}") from None
+    return PanopticFile(path, categories, images, annotations)
+
+
+def read_prediction(path: str | os.PathLike[str]) -> PanopticFile:
+    """Read a prediction: only ``annotations`` is needed, and of a segment only ``id`` and ``category_id``.
+
+    A segment listed twice with one category counts once, as in the reference evaluation (the original code
+    writes such files). Whether categories exist is for the ground truth to say, so it is not checked here.
+
+    Raises:
+        DataError: the file cannot be read, is not COCO panoptic, lacks a key, or contradicts itself.
+    """
+    path = Path(path)
+    content = _read_panoptic(path)
+    stated = content.get("categories")
+    categories = None if stated is None else Categories.from_json(stated, str(path))
+    try:
+        annotations = _read_annotations(content["annotations"], is_truth=False)
+    except FieldError as error:
+        raise DataError(f"{path}: {error.field}: {error.problem}") from None
+    return PanopticFile(path, categories, {}, annotations)
+
+
+def segments_folder(json_path: str | os.PathLike[str], folder: str | os.PathLike[str] | None = None) -> Path:
+    """Folder of a file's PNGs: ``folder``, or by COCO's habit the JSON's path without ``.json``.
+
+    Raises:
+        DataError: there is no such folder.
+    """
+    chosen = Path(json_path).with_suffix("") if folder is None else Path(folder)
+    if not chosen.is_dir():
+        raise DataError(
+            f"{chosen}: no such folder of panoptic PNGs for {json_path}; name the folder they are in"
+        )
+    return chosen
+
+
+def _read_panoptic(path: Path) -> Mapping[str, Any]:
+    """The file's top level, once it is plain that this is COCO panoptic and not one of its cousins."""
+    content = read_json(path)
+    if isinstance(content, list):
+        raise DataError(
+            f"{path}: is a bare list of results, not COCO panoptic; an object with images, annotations (each "
+            f"with segments_info) and categories is expected"
+        )
+    if not isinstance(content, Mapping) or "annotations" not in content:
+        raise DataError(
+            f"{path}: annotations: the key is missing, so this is not a COCO-panoptic file; choose another"
+        )
+    entries = content["annotations"]
+    first = entries[0] if isinstance(entries, list) and entries else None
+    if (
+        isinstance(first, Mapping)
+        and "segments_info" not in first
+        and {"segmentation", "bbox"} & first.keys()
+    ):
+        raise DataError(
+            f"{path}: annotations[0]: segments_info is missing and each object has its own annotation, so this is "
+            f"a COCO detection file; convert it with `spatialflow convert detection2panoptic`"
+        )
+    return content
+
+
+def _by_id(
+    entries: Any, name: str, parse: Callable[[Any], T], key: Callable[[T], ImageId], key_name: str
+) -> dict[ImageId, T]:
+    """Parse a list of objects into a dictionary, in order, refusing a second entry of one image."""
+    if not isinstance(entries, list):
+        raise FieldError(name, f"a list is expected, got {fields.show(entries)}")
+    found: dict[ImageId, T] = {}
+    for i, entry in enumerate(entries):
+        try:
+            item = parse(entry)
+            if key(item) in found:
+                raise FieldError(key_name, f"image {key(item)!r} is given twice; keep one entry an image")
+        except FieldError as error:
+            raise error.under(f"{name}[{i}]") from None
+        found[key(item)] = item
+    return found
+
+
+def _read_annotations(entries: Any, is_truth: bool) -> dict[ImageId, ImageAnnotation]:
+    def parse(entry: Any) -> ImageAnnotation:
+        return _parse_annotation(entry, is_truth)
+
+    return _by_id(entries, "annotations", parse, lambda annotation: annotation.image_id, "image_id")
+
+
+def _check_references(
+    annotations: dict[ImageId, ImageAnnotation], images: dict[ImageId, ImageInfo], categories: Categories
+) -> None:
+    for i, annotation in enumerate(annotations.values()):
+        if annotation.image_id not in images:
+            problem = (
+                f"{annotation.image_id!r} is not the id of any entry of images; add the image or drop this"
+            )
+            raise FieldError(f"annotations[{i}].image_id", problem)
+        for j, segment in enumerate(annotation.segments):
+            if segment.category_id not in categories:
+                problem = (
+                    f"{segment.category_id} is not among the categories (image {annotation.image_id!r}, "
+                    f"segment {segment.id}); correct it or add the category"
+                )
+                raise FieldError(f"annotations[{i}].segments_info[{j}].category_id", problem)
+
+
+def _parse_image(entry: Any) -> ImageInfo:
+    image_id = fields.image_id(entry, "id")
+    height, width = fields.positive(entry, "height"), fields.positive(entry, "width")
+    return ImageInfo(image_id, fields.file_name(entry), height, width)
+
+
+def _parse_annotation(entry: Any, is_truth: bool) -> ImageAnnotation:
+    image_id = fields.image_id(entry, "image_id")
+    try:
+        infos = fields.get(entry, "segments_info")
+        if not isinstance(infos, list):
+            raise FieldError("segments_info", f"a list is expected, got {fields.show(infos)}")
+        file_name = fields.file_name(entry)
+        segments = tuple(_parse_segments(infos, is_truth))
+    except FieldError as error:
+        raise FieldError(error.field, f"{error.problem} (image {image_id!r})") from None
+    return ImageAnnotation(image_id, file_name, segments)
+
+
+def _parse_segments(infos: list[Any], is_truth: bool) -> Iterator[SegmentInfo]:
+    category_of: dict[int, int] = {}
+    for j, info in enumerate(infos):
+        try:
+            segment = _parse_segment(info, is_truth)
+            known = category_of.get(segment.id)
+            if known is not None and (is_truth or known != segment.category_id):
+                raise FieldError(
+                    "id", f"segment {segment.id} is listed twice; give every segment an id of its own"
+                )
+        except FieldError as error:
+            raise error.under(f"segments_info[{j}]") from None
+        if known is None:
+            category_of[segment.id] = segment.category_id
+            yield segment
+
+
+def _parse_segment(info: Any, is_truth: bool) -> SegmentInfo:
+    segment_id = fields.integer(info, "id")
+    if not 0 < segment_id <= MAX_SEGMENT_ID:
+        reason = "is void" if segment_id == 0 else "does not fit the PNG"
+        raise FieldError("id", f"{segment_id} {reason}; segment ids are 1..{MAX_SEGMENT_ID}")
+    category_id = fields.integer(info, "category_id")
+    is_crowd = fields.get(info, "iscrowd") if is_truth else info.get("iscrowd", 0)
+    if is_crowd not in (0, 1):
+        raise FieldError(
+            "iscrowd", f"0 or 1 is expected, got {fields.show(is_crowd)}, for segment {segment_id}"
+        )
+    area = fields.area(info) if is_truth or info.get("area") is not None else None
+    bbox = None if info.get("bbox") is None else fields.bbox(info["bbox"])
+    return SegmentInfo(segment_id, category_id, bool(is_crowd), area, bbox)
