@@ -19,8 +19,8 @@ from spatialflow.files import atomic_path, write_bytes
 MAX_SEGMENT_ID = 256**3 - 1
 
 
-def read_photo(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
-    """Decode a photo to (H, W, 3) uint8 RGB, turned upright by its EXIF orientation.
+def read_photo(path: str | os.PathLike[str], upright: bool = True) -> NDArray[np.uint8]:
+    """Decode a photo to (H, W, 3) uint8 RGB, turned upright by its EXIF orientation unless told otherwise.
 
     Grey-scale, palette, CMYK and 16-bit images become RGB; transparency is laid over white.
 
@@ -32,8 +32,7 @@ def read_photo(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path) as image:
-                upright = ImageOps.exif_transpose(image)
-                return np.asarray(_to_rgb(upright))
+                return np.asarray(_to_rgb(ImageOps.exif_transpose(image) if upright else image))
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such image; check the path") from error
     except IsADirectoryError as error:
@@ -43,7 +42,9 @@ def read_photo(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise DataError(f"{path}: has too many pixels to be decoded safely; scale it down first") from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise DataError(f"{path}: cannot be decoded ({error}); the file may be truncated, fetch it again") from error
+        raise DataError(
+            f"{path}: cannot be decoded ({error}); the file may be truncated, fetch it again"
+        ) from error
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
@@ -96,7 +97,9 @@ def decode_id_png(encoded: bytes, name: str) -> NDArray[np.int32]:
     if bgr is None:
         raise DataError(f"{name}: the PNG cannot be decoded; write or fetch it again")
     if bgr.dtype != np.uint8 or bgr.ndim != 3 or bgr.shape[2] not in (3, 4):
-        raise DataError(f"{name}: is not an 8-bit RGB PNG, so its pixels are no segment ids (R + 256 G + 65536 B)")
+        raise DataError(
+            f"{name}: is not an 8-bit RGB PNG, so its pixels are no segment ids (R + 256 G + 65536 B)"
+        )
     rgba = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGBA if bgr.shape[2] == 3 else cv2.COLOR_BGRA2RGBA)
     ids = rgba.view("<u4")[..., 0] & 0xFFFFFF
     return ids.astype(np.int32)
@@ -106,10 +109,12 @@ def encode_id_png(ids: NDArray[np.integer]) -> bytes:
     """Encode segment ids (H, W), 0..2^24-1, as the bytes of a panoptic PNG."""
     if ids.ndim != 2:
         raise ValueError(f"segment ids must be (H, W), got {ids.shape}")
-    if ids.size and not (0 <= int(ids.min()) and int(ids.max()) <= MAX_SEGMENT_ID):
+    if ids.size and not (int(ids.min()) >= 0 and int(ids.max()) <= MAX_SEGMENT_ID):
         raise ValueError(f"segment ids must lie in 0..{MAX_SEGMENT_ID}, got {ids.min()}..{ids.max()}")
     rgba = np.ascontiguousarray(ids, dtype="<u4").view(np.uint8).reshape(*ids.shape, 4)
-    ok, encoded = cv2.imencode(".png", cv2.cvtColor(rgba, cv2.COLOR_RGBA2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    ok, encoded = cv2.imencode(
+        ".png", cv2.cvtColor(rgba, cv2.COLOR_RGBA2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 1]
+    )
     if not ok:  # OpenCV reports no reason
         raise ValueError("OpenCV could not encode the panoptic PNG")
     return encoded.tobytes()
