@@ -1,0 +1,94 @@
+"""Checkpoints of the original code (mmdetection 2.3.0 fork), whose layer names differ from ours.
+
+The container and the names are those of the published files: ``{"meta": ..., "state_dict": ...}``, with
+``meta["CLASSES"]`` naming 80 things and then 54 stuff classes.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+from spatialflow.errors import CheckpointError
+
+_RULES = (
+    (r"backbone\.", "backbone.body."),
+    (r"neck\.lateral_convs\.(\d+)\.conv\.", r"pyramid.lateral.\1.conv."),
+    (r"neck\.fpn_convs\.([012])\.conv\.", r"pyramid.output.\1.conv."),
+    (r"neck\.fpn_convs\.3\.conv\.", "pyramid.extra.0.conv."),
+    (r"neck\.fpn_convs\.4\.conv\.", "pyramid.extra.1.conv."),
+    (r"bbox_head\.reg_convs\.(\d+)\.conv\.", r"subnets.reg.\1.conv."),
+    (r"bbox_head\.(cls|stuff)_convs\.(\d+)\.conv\.", r"subnets.\1.\2.layer.conv."),
+    (r"bbox_head\.(cls|stuff)_spatial_flow_convs\.(\d+)\.conv\.", r"subnets.\1.\2.flow."),
+    (r"bbox_head\.mask_convs\.0\.conv\.", "subnets.mask.layer.conv."),
+    (r"bbox_head\.mask_spatial_flow_convs\.0\.conv\.", "subnets.mask.flow."),
+    (r"bbox_head\.stuff_mask_flow_convs\.0\.conv\.", "subnets.stuff_to_mask."),
+    (r"bbox_head\.retina_cls\.", "cls_predictor."),
+    (r"bbox_head\.retina_reg\.", "box_predictor."),
+    (r"mask_head\.conv_logits\.", "mask_head.logits."),
+    (r"mask_head\.(convs\.\d+\.conv|upsample)\.", r"mask_head.\1."),
+    (r"stuff_head\.conv\.", "stuff_head.logits."),
+)
+_STUFF_LATERAL = re.compile(r"stuff_head\.lateral_convs\.(\d+)\.(\d+)\.(conv|gn)\.(.+)")
+
+
+def is_original(state: Mapping[str, Any]) -> bool:
+    """Whether these look like keys of the original, after stripping ``module.``."""
+    return "bbox_head.retina_cls.weight" in state and "stuff_head.conv.weight" in state
+
+
+def rename(key: str) -> str:
+    """Our name of one of the original's keys.
+
+    Raises:
+        KeyError: the original has no such layer.
+    """
+    if lateral := _STUFF_LATERAL.fullmatch(key):
+        level, position, kind, rest = lateral.groups()
+        # the original's list holds an upsampling layer at every odd position
+        return f"stuff_head.lateral.{level}.{int(position) // 2}.{'norm' if kind == 'gn' else 'conv'}.{rest}"
+    for pattern, replacement in _RULES:
+        if re.match(pattern, key):
+            return re.sub(f"^{pattern}", replacement, key)
+    raise KeyError(key)
+
+
+def convert(state: Mapping[str, Tensor], source: str) -> dict[str, Tensor]:
+    """Rename every key; ``source`` is the file an error names.
+
+    Raises:
+        CheckpointError: a key that SpatialFlow does not have, or the deformable model.
+    """
+    converted = {}
+    for key, tensor in state.items():
+        if "conv_offset" in key or "conv2_offset" in key:
+            raise CheckpointError(
+                f"{source}: {key}: is a layer of the deformable (DCNv2) model, which this version cannot run; "
+                f"use the R50 or R101 checkpoint"
+            )
+        try:
+            converted[rename(key)] = tensor
+        except KeyError as error:
+            raise CheckpointError(f"{source}: {key}: is no layer of SpatialFlow; is this another model's file?") from error
+    return converted
+
+
+def overrides(state: Mapping[str, Tensor], source: str) -> list[str]:
+    """Config overrides that describe the model a (not yet renamed) state dict is of.
+
+    Raises:
+        CheckpointError: a depth or class count that no published model has.
+    """
+    blocks = {int(m[1]) for key in state if (m := re.match(r"backbone\.layer3\.(\d+)\.", key))}
+    depth = {6: 50, 23: 101}.get(len(blocks))
+    if depth is None:
+        raise CheckpointError(f"{source}: backbone.layer3 has {len(blocks)} blocks; ResNet-50 has 6, ResNet-101 23")
+    things = state["mask_head.conv_logits.weight"].shape[0] if "mask_head.conv_logits.weight" in state else 0
+    stuff = state["stuff_head.conv.weight"].shape[0]
+    if (things, stuff) != (80, 54):
+        raise CheckpointError(
+            f"{source}: has {things} thing and {stuff} stuff outputs, COCO's has 80 and 54; pass a config whose "
+            f"data.categories names its classes"
+        )
+    return [f"model.backbone=resnet{depth}.tv_in1k"]

@@ -1,0 +1,96 @@
+"""Any timm model as the source of C3, C4, C5."""
+
+from typing import Any
+
+import timm
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from spatialflow.errors import ConfigError
+
+STRIDES = (8, 16, 32)
+
+
+class Backbone(nn.Module):
+    """Features of strides 8, 16 and 32 from a timm model.
+
+    ``frozen_stages`` = n stops the gradient of everything up to stride 2^(n+1): -1 nothing, 0 the stem, 1 the stem
+    and the first stage (stride 4), as in the original. With ``freeze_batch_norm`` the BatchNorm layers keep their
+    statistics in training mode; their scale and shift still train unless their stage is frozen.
+    """
+
+    def __init__(
+        self,
+        name: str = "resnet50.tv_in1k",
+        *,
+        pretrained: bool = False,
+        frozen_stages: int = 1,
+        freeze_batch_norm: bool = True,
+        **options: Any,
+    ) -> None:
+        super().__init__()
+        self.freeze_batch_norm = freeze_batch_norm
+        self.body = _create(name, pretrained, options)
+        reductions = self.body.feature_info.reduction()
+        missing = [s for s in STRIDES if s not in reductions]
+        if missing:
+            raise ConfigError(
+                f"model.backbone={name}: has no features of stride {missing[0]} (it has {reductions}); "
+                f"choose a backbone with strides 8, 16 and 32, such as resnet50"
+            )
+        self._picked = [len(reductions) - 1 - reductions[::-1].index(s) for s in STRIDES]
+        channels = self.body.feature_info.channels()
+        self.channels: tuple[int, ...] = tuple(channels[i] for i in self._picked)
+        self._freeze(frozen_stages)
+
+    def _freeze(self, stages: int) -> None:
+        """Stop the gradient up to the last feature whose stride is at most 2^(stages + 1)."""
+        info = zip(self.body.feature_info.module_name(), self.body.feature_info.reduction(), strict=True)
+        frozen = [name.replace(".", "_") for name, reduction in info if reduction <= 2 ** (stages + 1)]
+        if not frozen:
+            return
+        for name, child in self.body.named_children():
+            child.requires_grad_(False)
+            if name.replace(".", "_") == frozen[-1]:
+                break
+
+    def train(self, mode: bool = True) -> "Backbone":
+        """Switch the mode; frozen BatchNorm layers stay in evaluation mode."""
+        super().train(mode)
+        if self.freeze_batch_norm:
+            for module in self.body.modules():
+                if isinstance(module, _BatchNorm):
+                    module.eval()
+        return self
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Images (B, 3, H, W), sides multiples of 32 -> C3, C4, C5, each (B, C_l, H/s, W/s) for s = 8, 16, 32."""
+        features = self.body(images)
+        return tuple(_channels_first(features[i], c) for i, c in zip(self._picked, self.channels, strict=True))
+
+
+def _create(name: str, pretrained: bool, options: dict[str, Any]) -> nn.Module:
+    if not timm.is_model(name):
+        close = timm.list_models(f"*{name.split('.')[0][:6]}*")[:4]
+        hint = f"; known ones like it: {', '.join(close)}" if close else ""
+        raise ConfigError(f"model.backbone={name}: timm has no such model{hint}")
+    try:
+        model: nn.Module = timm.create_model(name, pretrained=pretrained, features_only=True, **options)
+    except (OSError, ConnectionError) as error:
+        raise ConfigError(
+            f"model.backbone={name}: its ImageNet weights could not be fetched ({type(error).__name__}); connect to the "
+            f"network once, or set model.pretrained=false to start from random weights"
+        ) from error
+    except TypeError as error:
+        raise ConfigError(f"model.backbone_options: timm refuses them for {name} ({error})") from error
+    except RuntimeError as error:
+        raise ConfigError(f"model.backbone={name}: cannot give feature maps ({error}); choose another") from error
+    return model
+
+
+def _channels_first(feature: Tensor, channels: int) -> Tensor:
+    """Some timm families (Swin) answer (B, H, W, C)."""
+    if feature.shape[1] != channels and feature.shape[-1] == channels:
+        return torch.movedim(feature, -1, 1)
+    return feature
