@@ -1,0 +1,90 @@
+"""From a batch's dense outputs to its panoptic predictions: what prediction, evaluation and validation share."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from spatialflow.models.spatialflow import SpatialFlow
+from spatialflow.postprocess.detection import decode_candidates, select
+from spatialflow.postprocess.panoptic import Instances, merge
+from spatialflow.postprocess.stuff import stuff_map
+from spatialflow.structures import DenseOutputs, Detections, PanopticPrediction
+
+
+class Found(NamedTuple):
+    """What the network says of one photo, before the merge; on the CPU."""
+
+    things: Instances
+    stuff: NDArray[np.uint8]
+    """(H, W) channel of each pixel of the photo."""
+    stuff_scores: NDArray[np.float32]
+    """(S+1,)."""
+
+
+def find(
+    model: SpatialFlow,
+    outputs: DenseOutputs,
+    image_sizes: Sequence[tuple[int, int]],
+    original_sizes: Sequence[tuple[int, int]],
+) -> list[Found]:
+    """Detections with masks, and the stuff map, of every image.
+
+    Args:
+        model: whose ``segment`` draws the masks.
+        outputs: of a batch of B.
+        image_sizes: B x (H, W) of the network inputs without padding.
+        original_sizes: B x (H, W) of the photos; boxes and maps are in their pixels.
+    """
+    m = model.config.model
+    candidates = decode_candidates(outputs, image_sizes, model.strides, m.anchors, m.detection.pre_nms_top_k)
+    factors = [scale_factors(i, o, outputs.stuff_logits.device) for i, o in zip(image_sizes, original_sizes, strict=True)]
+    detections = [
+        # into the photo's pixels before NMS, as the original, because rounding decides near-ties
+        select(found.boxes / factor, found.scores, m.detection)
+        for found, factor in zip(candidates, factors, strict=True)
+    ]
+    masks = segment_detections(model, outputs, detections, factors)
+    return [
+        Found(
+            Instances(d.boxes.cpu().numpy(), d.scores.cpu().numpy(), d.labels.cpu().numpy(), masks[i].cpu().numpy()),
+            stuff_map(outputs.stuff_logits[i], image_sizes[i], original_sizes[i]).cpu().numpy(),
+            stuff_scores(outputs.stuff_logits[i]).cpu().numpy(),
+        )
+        for i, d in enumerate(detections)
+    ]
+
+
+def segment_detections(
+    model: SpatialFlow, outputs: DenseOutputs, detections: Sequence[Detections], factors: Sequence[Tensor]
+) -> list[Tensor]:
+    """Mask probabilities of each image's detections, each (N_b, 28, 28) float32, in their own class's channel."""
+    logits = model.segment(outputs.mask_features, [d.boxes * f for d, f in zip(detections, factors, strict=True)])
+    labels = torch.cat([d.labels for d in detections])
+    channels = labels if logits.shape[1] > 1 else torch.zeros_like(labels)
+    own = logits[torch.arange(len(labels), device=labels.device), channels]
+    return list(own.float().sigmoid().split([len(d.labels) for d in detections]))
+
+
+def scale_factors(
+    image_size: tuple[int, int], original_size: tuple[int, int], device: torch.device | str = "cpu"
+) -> Tensor:
+    """(4,) float32: network-input pixels a photo pixel along x, y, x, y."""
+    x, y = image_size[1] / original_size[1], image_size[0] / original_size[0]
+    return torch.tensor([x, y, x, y], dtype=torch.float32, device=device)
+
+
+def stuff_scores(logits: Tensor) -> Tensor:
+    """(S+1, H, W) logits -> (S+1,) mean softmax probability of each channel where it is the best; 0 if nowhere."""
+    top, best = logits.flatten(1).float().softmax(dim=0).max(dim=0)
+    count = torch.zeros(len(logits), device=logits.device).index_add_(0, best, torch.ones_like(top))
+    total = torch.zeros(len(logits), device=logits.device).index_add_(0, best, top)
+    return total / count.clamp(min=1)
+
+
+def merge_found(model: SpatialFlow, found: Found) -> PanopticPrediction:
+    """The panoptic map of one photo, by the model's merge settings."""
+    return merge(found.things, found.stuff, found.stuff_scores, model.categories, model.config.model.merge)
