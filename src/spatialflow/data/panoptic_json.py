@@ -146,8 +146,8 @@ def _read_panoptic(path: Path) -> Mapping[str, Any]:
         and {"segmentation", "bbox"} & first.keys()
     ):
         raise DataError(
-            f"{path}: annotations[0]: segments_info is missing and each object has its own annotation, so this is "
-            f"a COCO detection file; convert it with `spatialflow convert detection2panoptic`"
+            f"{path}: annotations[0]: segments_info is missing and each object has its own annotation, so "
+            f"this is a COCO detection file; convert it with `spatialflow convert detection2panoptic`"
         )
     return content
 

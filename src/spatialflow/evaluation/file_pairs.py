@@ -1,0 +1,135 @@
+"""Prediction and truth of each image of two COCO-panoptic files, matched on all cores."""
+
+import itertools
+import os
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spatialflow.categories import Categories
+from spatialflow.data.panoptic_json import (
+    ImageAnnotation,
+    PanopticFile,
+    read_prediction,
+    read_truth,
+    segments_folder,
+)
+from spatialflow.errors import DataError
+from spatialflow.evaluation.matching import match_segments
+from spatialflow.evaluation.segment_table import SegmentTable
+from spatialflow.image_io import read_id_png
+
+_IMAGES_A_TASK = 4
+_TASKS_A_WORKER = 4
+"""Handed out ahead, so that no worker waits for the slowest; bounds what is in memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class FilePairs:
+    """All annotated images of the truth, each with its prediction."""
+
+    categories: Categories
+    pred_json: Path
+    pred_folder: Path
+    truth_folder: Path
+    pairs: list[tuple[ImageAnnotation, ImageAnnotation]]
+    """(prediction, truth) of each image, in the order of the truth."""
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def count(self, index: int) -> NDArray[np.float64]:
+        """Match one image's segments: (num_labels, 4), see :func:`match_segments`.
+
+        Raises:
+            DataError: a PNG is missing or wrong, or disagrees with its JSON.
+        """
+        pred, truth = self.pairs[index]
+        try:
+            pred_ids = read_id_png(self.pred_folder / pred.file_name)
+            truth_ids = read_id_png(self.truth_folder / truth.file_name)
+        except DataError as error:
+            raise DataError(f"{error} (image {truth.image_id!r})") from None
+        pred_table = SegmentTable.from_infos(pred.segments, self.categories)
+        truth_table = SegmentTable.from_infos(truth.segments, self.categories)
+        try:
+            return match_segments(pred_ids, pred_table, truth_ids, truth_table, len(self.categories))
+        except DataError as error:
+            raise DataError(f"{self.pred_json}: image {truth.image_id!r}: {error}") from None
+
+
+def open_pairs(
+    gt_json: str | os.PathLike[str],
+    pred_json: str | os.PathLike[str],
+    gt_dir: str | os.PathLike[str] | None = None,
+    pred_dir: str | os.PathLike[str] | None = None,
+) -> FilePairs:
+    """Read both JSON files and find each image's prediction; no PNG is read yet.
+
+    Raises:
+        DataError: a file or folder is missing or wrong, an image has no prediction, or a predicted segment
+            has a category that the truth does not know.
+    """
+    truth, pred = read_truth(gt_json), read_prediction(pred_json)
+    assert truth.categories is not None
+    truth_folder, pred_folder = segments_folder(gt_json, gt_dir), segments_folder(pred_json, pred_dir)
+    pairs = [
+        (_prediction_of(annotation, truth, pred), annotation) for annotation in truth.annotations.values()
+    ]
+    return FilePairs(truth.categories, pred.path, pred_folder, truth_folder, pairs)
+
+
+def _prediction_of(annotation: ImageAnnotation, truth: PanopticFile, pred: PanopticFile) -> ImageAnnotation:
+    image_id = annotation.image_id
+    found = pred.annotations.get(image_id)
+    if found is None:
+        raise DataError(
+            f"{pred.path}: annotations: image {image_id!r} of {truth.path} has no prediction; add one (an "
+            f"image without segments has an empty segments_info and a black PNG)"
+        )
+    assert truth.categories is not None
+    for segment in found.segments:
+        if segment.category_id not in truth.categories:
+            raise DataError(
+                f"{pred.path}: image {image_id!r}: segment {segment.id} has category_id {segment.category_id}"
+                f", which {truth.path} does not know; use the truth's category ids"
+            )
+    return found
+
+
+def count_pairs(pairs: FilePairs, workers: int | None = None) -> Iterator[NDArray[np.float64]]:
+    """Match every image, on ``workers`` threads (default: all cores); yields in the order of the pairs.
+
+    Threads, not processes: decoding and counting release the interpreter's lock, and nothing needs copying.
+
+    Raises:
+        DataError: see :meth:`FilePairs.count`; of several faults, the first by order.
+    """
+    if workers is None:
+        workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if workers < 1:
+        raise ValueError(f"at least one worker is needed, got {workers}")
+
+    def count_some(indices: range) -> list[NDArray[np.float64]]:
+        return [pairs.count(index) for index in indices]
+
+    tasks = iter(
+        [range(i, min(i + _IMAGES_A_TASK, len(pairs))) for i in range(0, len(pairs), _IMAGES_A_TASK)]
+    )
+    pool = ThreadPoolExecutor(workers)
+    try:
+        running: deque[Future[list[NDArray[np.float64]]]] = deque()
+        ahead = workers * _TASKS_A_WORKER
+        for task in itertools.islice(tasks, ahead):
+            running.append(pool.submit(count_some, task))
+        while running:
+            yield from running.popleft().result()
+            for task in itertools.islice(tasks, 1):
+                running.append(pool.submit(count_some, task))
+    finally:
+        pool.shutdown(cancel_futures=True)
