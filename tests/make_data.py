@@ -1,6 +1,7 @@
 """Small COCO-panoptic data sets on disk, for tests."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -119,3 +120,10 @@ def _describe(ids: NDArray[np.int32], segment_id: int, segment: ToySegment) -> d
         "area": len(rows),
         "bbox": [x, y, int(columns.max()) - x + 1, int(rows.max()) - y + 1],
     }
+
+
+def edit_json(path: Path, change: Callable[[Any], object]) -> None:
+    """Let ``change`` alter the content of a JSON file."""
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
