@@ -43,9 +43,13 @@ class Categories(Sequence[Category]):
             values = [getattr(c, field) for c in everything]
             double = sorted({v for v in values if values.count(v) > 1})
             if double:
-                raise DataError(f"{source}: categories: {field} {double[0]!r} is given twice; make each one unique")
+                raise DataError(
+                    f"{source}: categories: {field} {double[0]!r} is given twice; make each one unique"
+                )
         if not everything:
-            raise DataError(f"{source}: categories: the list is empty; name at least one thing or stuff class")
+            raise DataError(
+                f"{source}: categories: the list is empty; name at least one thing or stuff class"
+            )
         things = sorted((c for c in everything if c.is_thing), key=lambda c: c.id)
         stuff = sorted((c for c in everything if not c.is_thing), key=lambda c: c.id)
         self._categories = tuple(things + stuff)
@@ -117,7 +121,9 @@ class Categories(Sequence[Category]):
         content = read_json(name_or_path)
         if isinstance(content, Mapping):
             if "categories" not in content:
-                raise DataError(f"{name_or_path}: categories: the key is missing; give a COCO-panoptic JSON file")
+                raise DataError(
+                    f"{name_or_path}: categories: the key is missing; give a COCO-panoptic JSON file"
+                )
             content = content["categories"]
         return cls.from_json(content, str(name_or_path))
 
@@ -138,7 +144,11 @@ def _parse(entry: Mapping[str, Any], index: int, source: str) -> Category:
     color = entry.get("color")
     if color is None:
         color = _color_of(category_id)
-    if not isinstance(color, Sequence) or len(color) != 3 or not all(isinstance(v, int) and 0 <= v <= 255 for v in color):
+    if (
+        not isinstance(color, Sequence)
+        or len(color) != 3
+        or not all(isinstance(v, int) and 0 <= v <= 255 for v in color)
+    ):
         raise DataError(f"{where}: color {color!r} is not three whole numbers 0..255")
     return Category(category_id, str(entry["name"]), bool(entry["isthing"]), (color[0], color[1], color[2]))
 

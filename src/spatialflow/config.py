@@ -217,11 +217,15 @@ def load_config(name_or_path: str | os.PathLike[str], overrides: Sequence[str] =
     for override in overrides:
         key, equals, value = override.partition("=")
         if not equals or not key:
-            raise ConfigError(f"override {override!r}: expected key.sub=value, such as model.backbone=resnet101")
+            raise ConfigError(
+                f"override {override!r}: expected key.sub=value, such as model.backbone=resnet101"
+            )
         try:
             _assign(content, key.split("."), yaml.safe_load(value), override)
         except yaml.YAMLError as error:
-            raise ConfigError(f"override {override!r}: the value is not valid YAML ({_one_line(error)})") from error
+            raise ConfigError(
+                f"override {override!r}: the value is not valid YAML ({_one_line(error)})"
+            ) from error
     return config_from_dict(content, name)
 
 

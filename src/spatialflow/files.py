@@ -73,7 +73,9 @@ def read_json(path: str | os.PathLike[str]) -> Any:
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: is not valid JSON ({error}); it may be truncated, fetch it again") from error
+        raise DataError(
+            f"{path}: is not valid JSON ({error}); it may be truncated, fetch it again"
+        ) from error
 
 
 def check_writable_folder(folder: str | os.PathLike[str]) -> Path:

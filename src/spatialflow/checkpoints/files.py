@@ -77,7 +77,9 @@ def load_checkpoint(path: str | os.PathLike[str], config: Config | str | None = 
             )
         config = config or config_from_dict(json.loads(metadata["config"]), source)
         categories = Categories.from_json(json.loads(metadata["categories"]), source)
-    return Checkpoint({k: v.float() if v.is_floating_point() else v for k, v in state.items()}, config, categories)
+    return Checkpoint(
+        {k: v.float() if v.is_floating_point() else v for k, v in state.items()}, config, categories
+    )
 
 
 def save_model(model: SpatialFlow, path: str | os.PathLike[str], dtype: torch.dtype | None = None) -> None:
@@ -143,7 +145,9 @@ def _locate(path: str | os.PathLike[str]) -> Any:
     if file.is_dir():
         raise CheckpointError(f"{path}: is a folder; give the checkpoint file in it")
     if not file.exists():
-        raise CheckpointError(f"{path}: no such checkpoint; check the path, or use a shipped one: {', '.join(SHIPPED)}")
+        raise CheckpointError(
+            f"{path}: no such checkpoint; check the path, or use a shipped one: {', '.join(SHIPPED)}"
+        )
     return file
 
 
@@ -153,19 +157,31 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str] | N
             metadata = file.metadata() or {}
             state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  # not a mapping
     except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path}: is not a readable safetensors file ({error}); fetch it again") from error
+        raise CheckpointError(
+            f"{path}: is not a readable safetensors file ({error}); fetch it again"
+        ) from error
     return state, metadata if metadata.get("format") == FORMAT else None
 
 
 def _read_torch(path: Path) -> tuple[dict[str, Tensor], dict[str, str] | None]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, OSError, EOFError, ValueError, zipfile.BadZipFile, KeyError) as error:
+    except (
+        pickle.UnpicklingError,
+        RuntimeError,
+        OSError,
+        EOFError,
+        ValueError,
+        zipfile.BadZipFile,
+        KeyError,
+    ) as error:
         reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
         raise CheckpointError(f"{path}: is not a checkpoint that can be loaded safely ({reason})") from error
     state = content.get("state_dict", content) if isinstance(content, Mapping) else None
     if not isinstance(state, Mapping) or not state or not all(isinstance(v, Tensor) for v in state.values()):
-        raise CheckpointError(f"{path}: state_dict: is missing or holds no tensors; this is not a model checkpoint")
+        raise CheckpointError(
+            f"{path}: state_dict: is missing or holds no tensors; this is not a model checkpoint"
+        )
     prefix = "model." if FORMAT == content.get("format") else "module."
     if all(key.startswith(prefix) for key in state):
         state = {key.removeprefix(prefix): tensor for key, tensor in state.items()}

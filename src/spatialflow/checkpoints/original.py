@@ -70,7 +70,9 @@ def convert(state: Mapping[str, Tensor], source: str) -> dict[str, Tensor]:
         try:
             converted[rename(key)] = tensor
         except KeyError as error:
-            raise CheckpointError(f"{source}: {key}: is no layer of SpatialFlow; is this another model's file?") from error
+            raise CheckpointError(
+                f"{source}: {key}: is no layer of SpatialFlow; is this another model's file?"
+            ) from error
     return converted
 
 
@@ -83,7 +85,9 @@ def overrides(state: Mapping[str, Tensor], source: str) -> list[str]:
     blocks = {int(m[1]) for key in state if (m := re.match(r"backbone\.layer3\.(\d+)\.", key))}
     depth = {6: 50, 23: 101}.get(len(blocks))
     if depth is None:
-        raise CheckpointError(f"{source}: backbone.layer3 has {len(blocks)} blocks; ResNet-50 has 6, ResNet-101 23")
+        raise CheckpointError(
+            f"{source}: backbone.layer3 has {len(blocks)} blocks; ResNet-50 has 6, ResNet-101 23"
+        )
     things = state["mask_head.conv_logits.weight"].shape[0] if "mask_head.conv_logits.weight" in state else 0
     stuff = state["stuff_head.conv.weight"].shape[0]
     if (things, stuff) != (80, 54):

@@ -67,7 +67,9 @@ class Backbone(nn.Module):
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Images (B, 3, H, W), sides multiples of 32 -> C3, C4, C5, each (B, C_l, H/s, W/s) for s = 8, 16, 32."""
         features = self.body(images)
-        return tuple(_channels_first(features[i], c) for i, c in zip(self._picked, self.channels, strict=True))
+        return tuple(
+            _channels_first(features[i], c) for i, c in zip(self._picked, self.channels, strict=True)
+        )
 
 
 def _create(name: str, pretrained: bool, options: dict[str, Any]) -> nn.Module:
@@ -85,7 +87,9 @@ def _create(name: str, pretrained: bool, options: dict[str, Any]) -> nn.Module:
     except TypeError as error:
         raise ConfigError(f"model.backbone_options: timm refuses them for {name} ({error})") from error
     except RuntimeError as error:
-        raise ConfigError(f"model.backbone={name}: cannot give feature maps ({error}); choose another") from error
+        raise ConfigError(
+            f"model.backbone={name}: cannot give feature maps ({error}); choose another"
+        ) from error
     return model
 
 

@@ -15,7 +15,9 @@ FINEST_ROI_SIDE = 56
 class StuffHead(nn.Module):
     """Brings every level to stride 4 by 3x3 conv, GroupNorm, ReLU and bilinear doubling, sums, classifies."""
 
-    def __init__(self, in_channels: int = 256, channels: int = 128, num_channels: int = 54, num_levels: int = 3):
+    def __init__(
+        self, in_channels: int = 256, channels: int = 128, num_channels: int = 54, num_levels: int = 3
+    ):
         super().__init__()
         self.lateral = nn.ModuleList(
             nn.ModuleList(

@@ -28,7 +28,9 @@ class ConvLayer(nn.Module):
         relu: bool = True,
     ) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(in_channels, out_channels, kernel_size, stride, padding=kernel_size // 2, bias=bias)
+        self.conv = nn.Conv2d(
+            in_channels, out_channels, kernel_size, stride, padding=kernel_size // 2, bias=bias
+        )
         self.norm = group_norm(out_channels) if norm == "group" else nn.Identity()
         self.relu = nn.ReLU(inplace=True) if relu else nn.Identity()
 

@@ -56,7 +56,9 @@ class SpatialFlow(nn.Module):
     def forward(self, images: Tensor) -> DenseOutputs:
         """(B, 3, H, W) normalised float, H and W multiples of 32 -> DenseOutputs."""
         if images.ndim != 4 or images.shape[-2] % 32 or images.shape[-1] % 32:
-            raise ValueError(f"images must be (B, 3, H, W) with sides multiples of 32, got {tuple(images.shape)}")
+            raise ValueError(
+                f"images must be (B, 3, H, W) with sides multiples of 32, got {tuple(images.shape)}"
+            )
         levels = self.pyramid(self.backbone(images))
         split = self.config.model.segmentation_levels
         fine = [self.subnets(x) for x in levels[:split]]
@@ -76,7 +78,9 @@ class SpatialFlow(nn.Module):
         return self.mask_head(mask_features, boxes)  # type: ignore[no-any-return]
 
 
-def build_model(config: Config, categories: Categories | None = None, *, pretrained: bool = False) -> SpatialFlow:
+def build_model(
+    config: Config, categories: Categories | None = None, *, pretrained: bool = False
+) -> SpatialFlow:
     """Compose the network a config describes, with random weights.
 
     Args:

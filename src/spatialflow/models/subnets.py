@@ -37,7 +37,9 @@ class SubnetFeatures(NamedTuple):
 class FlowStep(nn.Module):
     """One convolution of a sub-network and the flow from the regression feature into it."""
 
-    def __init__(self, in_channels: int, reg_channels: int, channels: int, has_flow: bool, norm: Norm) -> None:
+    def __init__(
+        self, in_channels: int, reg_channels: int, channels: int, has_flow: bool, norm: Norm
+    ) -> None:
         super().__init__()
         self.layer = ConvLayer(in_channels, channels, norm=norm)
         self.flow = nn.Conv2d(reg_channels, in_channels, 3, padding=1) if has_flow else None

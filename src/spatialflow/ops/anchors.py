@@ -22,7 +22,10 @@ def cell_anchors(stride: int, config: AnchorConfig) -> Tensor:
 
 
 def grid_anchors(
-    sizes: Sequence[tuple[int, int]], strides: Sequence[int], config: AnchorConfig, device: torch.device | str = "cpu"
+    sizes: Sequence[tuple[int, int]],
+    strides: Sequence[int],
+    config: AnchorConfig,
+    device: torch.device | str = "cpu",
 ) -> list[Tensor]:
     """Anchors of every level.
 

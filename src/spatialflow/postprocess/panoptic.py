@@ -115,7 +115,9 @@ def _paint_stuff(
     np.copyto(canvas.ids, table[stuff], where=free)
 
 
-def _fill_box(canvas: _Canvas, things: Instances, i: int, segment_id: int | None, config: MergeConfig) -> None:
+def _fill_box(
+    canvas: _Canvas, things: Instances, i: int, segment_id: int | None, config: MergeConfig
+) -> None:
     """Give instance ``i`` the void pixels of its box, if they are enough of it; a new segment if it had no mask."""
     x1, y1, x2, y2 = (float(v) for v in things.boxes[i])
     # The original turns boxes into x, y, w, h and back before it truncates.

@@ -41,7 +41,10 @@ def find(
     """
     m = model.config.model
     candidates = decode_candidates(outputs, image_sizes, model.strides, m.anchors, m.detection.pre_nms_top_k)
-    factors = [scale_factors(i, o, outputs.stuff_logits.device) for i, o in zip(image_sizes, original_sizes, strict=True)]
+    factors = [
+        scale_factors(i, o, outputs.stuff_logits.device)
+        for i, o in zip(image_sizes, original_sizes, strict=True)
+    ]
     detections = [
         # into the photo's pixels before NMS, as the original, because rounding decides near-ties
         select(found.boxes / factor, found.scores, m.detection)
@@ -50,7 +53,9 @@ def find(
     masks = segment_detections(model, outputs, detections, factors)
     return [
         Found(
-            Instances(d.boxes.cpu().numpy(), d.scores.cpu().numpy(), d.labels.cpu().numpy(), masks[i].cpu().numpy()),
+            Instances(
+                d.boxes.cpu().numpy(), d.scores.cpu().numpy(), d.labels.cpu().numpy(), masks[i].cpu().numpy()
+            ),
             stuff_map(outputs.stuff_logits[i], image_sizes[i], original_sizes[i]).cpu().numpy(),
             stuff_scores(outputs.stuff_logits[i]).cpu().numpy(),
         )
@@ -62,7 +67,9 @@ def segment_detections(
     model: SpatialFlow, outputs: DenseOutputs, detections: Sequence[Detections], factors: Sequence[Tensor]
 ) -> list[Tensor]:
     """Mask probabilities of each image's detections, each (N_b, 28, 28) float32, in their own class's channel."""
-    logits = model.segment(outputs.mask_features, [d.boxes * f for d, f in zip(detections, factors, strict=True)])
+    logits = model.segment(
+        outputs.mask_features, [d.boxes * f for d, f in zip(detections, factors, strict=True)]
+    )
     labels = torch.cat([d.labels for d in detections])
     channels = labels if logits.shape[1] > 1 else torch.zeros_like(labels)
     own = logits[torch.arange(len(labels), device=labels.device), channels]

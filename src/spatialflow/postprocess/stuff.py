@@ -40,7 +40,9 @@ def stuff_map(logits: Tensor, image_size: tuple[int, int], output_size: tuple[in
     return result
 
 
-def _sample_points(image_side: int, output_side: int, low_side: int, device: torch.device) -> tuple[Tensor, Tensor]:
+def _sample_points(
+    image_side: int, output_side: int, low_side: int, device: torch.device
+) -> tuple[Tensor, Tensor]:
     """Where the pixels of one output side fall among the logits: index of the one before, and weight of the next."""
     # nearest neighbour as OpenCV: floor(i * source / destination) in double precision
     nearest = (torch.arange(output_side, dtype=torch.float64) * (image_side / output_side)).floor()
