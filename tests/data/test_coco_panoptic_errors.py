@@ -26,6 +26,7 @@ def truncate(path: Path) -> None:
 
 
 PNG = Path("annotations/panoptic_toy/first.png")
+JSON = Path("annotations/panoptic_toy.json")
 PHOTO = Path("images/first.png")
 
 
@@ -49,18 +50,16 @@ BAD_FILES: dict[str, tuple[Callable[[Path], object], list[str]]] = {
         [str(PNG), "64x48", str(PHOTO), "65x48"],
     ),
     "id not in JSON": (
-        lambda d: edit_json(d / "annotations/panoptic_toy.json", lambda c: first_segments(c).pop()),
+        lambda d: edit_json(d / JSON, lambda c: first_segments(c).pop()),
         [str(PNG), "segment 1002 has pixels", "image 1 ", "panoptic_toy.json", "add it"],
     ),
     "id not in PNG": (
-        lambda d: edit_json(
-            d / "annotations/panoptic_toy.json", lambda c: first_segments(c)[0].update(id=77)
-        ),
+        lambda d: edit_json(d / JSON, lambda c: first_segments(c)[0].update(id=77)),
         [str(PNG), "segment 1001 has pixels"],
     ),
     "id without pixels": (
         lambda d: edit_json(
-            d / "annotations/panoptic_toy.json",
+            d / JSON,
             lambda c: first_segments(c).append({**first_segments(c)[0], "id": 77}),
         ),
         [str(PNG), "segment 77 has no pixel", "image 1 ", "panoptic_toy.json", "drop it"],
