@@ -184,7 +184,7 @@ def _write_labels(
 ) -> None:
     """Write names where they fit, the largest thing first and stuff last."""
     canvas = ImageDraw.Draw(picture)
-    size = round(min(max(min(picture.size) / 30, 12), 48))
+    size = round(min(max(min(picture.size) / 28, 14), 48))
     font = _font(size)
     spots = _spots(index, len(segments))
     taken: list[Box] = []

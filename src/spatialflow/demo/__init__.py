@@ -1,0 +1,1 @@
+"""The demo: generate, train, evaluate, predict, report."""
