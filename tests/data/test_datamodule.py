@@ -78,7 +78,7 @@ def test_workers_change_nothing(tmp_path: Path) -> None:
     first, second = epochs[2]
     assert len(first) == len(second) == len(loaders[0]) == 5
     assert names(first) != names(second)
-    # the same photo comes in another size or mirrored
+    # the same photo comes in another size
     sizes = [
         {n: size for b in epoch for n, size in zip(names([b]), b.image_sizes, strict=True)}
         for epoch in epochs[2]
@@ -114,6 +114,27 @@ def test_every_image_comes_at_most_once_and_little_is_left_out(portraits: int) -
         mixed = max(mixed, sum(len({i < portraits for _, i in batch}) == 2 for batch in drawn))
     assert len(left_out) > 10  # not always the same one
     assert mixed <= 1
+
+
+def test_orientations_take_turns_and_lose_alike() -> None:
+    batches = AspectRatioBatches([i < 30 for i in range(59)], 4, seed=1)  # left over: 2 and 1
+    portrait_first, portrait_lost = 0, 0
+    for epoch in range(200):
+        batches.set_epoch(epoch)
+        drawn = list(batches)
+        portrait_first += drawn[0][0][1] < 30
+        portrait_lost += 30 - sum(i < 30 for batch in drawn for _, i in batch)
+    assert 60 < portrait_first < 140
+    assert portrait_lost == 2 * 200  # no whole batch remains of three, so always the same many
+    mixed = AspectRatioBatches(
+        [i < 31 for i in range(61)], 4, seed=1
+    )  # left over: 3 and 2, of which 1 is lost
+    lost = Counter[bool]()
+    for epoch in range(200):
+        mixed.set_epoch(epoch)
+        (index,) = set(range(61)) - {i for batch in mixed for _, i in batch}
+        lost[index < 31] += 1
+    assert 90 < lost[True] < 150  # 3 in 5
 
 
 def test_ranks_share_the_images_evenly() -> None:
