@@ -101,8 +101,9 @@ def decode_id_png(encoded: bytes, name: str) -> NDArray[np.int32]:
             f"{name}: is not an 8-bit RGB PNG, so its pixels are no segment ids (R + 256 G + 65536 B)"
         )
     rgba = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGBA if bgr.shape[2] == 3 else cv2.COLOR_BGRA2RGBA)
-    ids = rgba.view("<u4")[..., 0] & 0xFFFFFF
-    return ids.astype(np.int32)
+    ids: NDArray[np.int32] = rgba.view("<i4")[..., 0]
+    ids &= MAX_SEGMENT_ID  # without alpha; in place, as this runs twice an image in evaluation
+    return ids.astype(np.int32, copy=False)
 
 
 def encode_id_png(ids: NDArray[np.integer]) -> bytes:
