@@ -1,4 +1,4 @@
-"""Predictions as a COCO-panoptic result (cocodataset.org/#format-results): a folder of PNGs and a JSON file."""
+"""Predictions as a COCO-panoptic result (cocodataset.org/#format-results): a folder of PNGs and one JSON."""
 
 import os
 from collections.abc import Iterable

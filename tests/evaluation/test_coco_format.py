@@ -1,0 +1,80 @@
+"""A written result: read back, evaluated, and never half there."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from spatialflow.categories import Categories, Category
+from spatialflow.data.panoptic_json import ImageInfo, read_prediction
+from spatialflow.errors import OutputError
+from spatialflow.evaluation.coco_format import ResultWriter
+from spatialflow.evaluation.panoptic_quality import evaluate_pq
+from spatialflow.image_io import read_id_png
+from spatialflow.structures import PanopticPrediction, Segment
+
+CATEGORIES = Categories([Category(4, "cat", True, (255, 0, 0)), Category(2, "sky", False, (0, 0, 255))])
+
+
+def prediction() -> PanopticPrediction:
+    ids = torch.tensor([[1, 1, 2], [1, 0, 70000]], dtype=torch.int32)
+    cat, sky = CATEGORIES
+    return PanopticPrediction(
+        ids,
+        (
+            Segment(1, 0, cat, True, 0.9, 3, (0, 0, 2, 2)),
+            Segment(2, 0, cat, True, 0.8, 1, (2, 0, 3, 1)),
+            Segment(70000, 1, sky, False, 0.7, 1, (2, 1, 3, 2)),
+        ),
+    )
+
+
+def empty() -> PanopticPrediction:
+    return PanopticPrediction(torch.zeros(2, 3, dtype=torch.int32), ())
+
+
+def test_result_evaluates_to_100_against_itself(tmp_path: Path) -> None:
+    writer = ResultWriter(tmp_path / "new" / "out")
+    writer.add(5, "a.png", prediction())
+    writer.add("aachen_0", "aachen/b.png", empty())
+    images = [ImageInfo(5, "a.jpg", 2, 3), ImageInfo("aachen_0", "b.jpg", 2, 3)]
+    assert len(writer) == 2
+    path = writer.close(CATEGORIES, images)
+    assert path == tmp_path / "new" / "out" / "panoptic.json"
+    np.testing.assert_array_equal(read_id_png(path.with_suffix("") / "a.png"), prediction().segment_ids)
+    read = read_prediction(path)
+    assert read.categories == CATEGORIES
+    assert [s.bbox for s in read.annotations[5].segments] == [(0, 0, 2, 2), (2, 0, 1, 1), (2, 1, 1, 1)]
+    result = evaluate_pq(path, path)  # complete enough to serve as truth
+    assert (result.all.pq, result.all.n) == (1.0, 2)
+    assert result.per_class[4].tp == 2
+    assert [p.name for p in path.parent.rglob("*") if p.name.startswith(".")] == []
+
+
+def test_no_json_before_close(tmp_path: Path) -> None:
+    (tmp_path / "panoptic.json").write_text("{}")  # of an earlier run
+    writer = ResultWriter(tmp_path)
+    path = writer.add(5, "a.png", prediction())
+    assert path == tmp_path / "panoptic" / "a.png"
+    assert not writer.json_path.exists()
+    writer.close(CATEGORIES)
+    assert json.loads(writer.json_path.read_text())["images"] == []
+
+
+@pytest.mark.parametrize(
+    ("image_id", "name"), [(5, "b.png"), (6, "a.png"), (6, "../b.png"), (6, "/b.png"), (6, "b.jpg")]
+)
+def test_refused_entries(image_id: int, name: str, tmp_path: Path) -> None:
+    writer = ResultWriter(tmp_path)
+    writer.add(5, "a.png", prediction())
+    with pytest.raises(ValueError, match=r"png|jpg"):
+        writer.add(image_id, name, prediction())
+    assert len(writer) == 1
+
+
+def test_unwritable_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="choose another output folder"):
+        ResultWriter(tmp_path / "file")
