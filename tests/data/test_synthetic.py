@@ -11,6 +11,7 @@ from spatialflow.data import synthetic
 from spatialflow.data.synthetic import CATEGORIES, categories, generate
 from spatialflow.data.synthetic_drawing import SHAPES, TEXTURES, stamp
 from spatialflow.data.synthetic_scene import MIN_STUFF_AREA, MIN_THING_AREA
+from spatialflow.errors import OutputError
 from spatialflow.image_io import read_id_png, read_photo
 
 NUM_IMAGES = 150
@@ -135,7 +136,9 @@ def test_stamp_covers_what_the_polygon_covers():
 def test_same_seed_same_bytes_whatever_the_workers(annotations, tmp_path):
     """Two processes, and fewer images, write the very same files."""
     first = digests(annotations.parents[1])
-    generate(tmp_path / "again", NUM_IMAGES, seed=3, workers=2)
+    finished = []
+    generate(tmp_path / "again", NUM_IMAGES, seed=3, workers=2, progress=finished.append)
+    assert finished == [64, 128, 150]
     assert digests(tmp_path / "again") == first
     generate(tmp_path / "fewer", 5, seed=3)
     fewer = {k: v for k, v in digests(tmp_path / "fewer").items() if not k.endswith(".json")}
@@ -171,6 +174,12 @@ def test_an_interrupted_run_leaves_no_annotation_file(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="lamp"):
         generate(tmp_path, 3, seed=1)
     assert not path.exists()
+
+
+def test_a_folder_that_cannot_be_written_to(tmp_path):
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(OutputError, match="file"):
+        generate(tmp_path / "file", 1, seed=0)
 
 
 def test_size_may_be_chosen(tmp_path):

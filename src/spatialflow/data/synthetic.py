@@ -7,7 +7,7 @@ region.
 
 import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from spatialflow.categories import Categories, Category
 from spatialflow.data.synthetic_scene import draw_scene
-from spatialflow.files import write_bytes, write_json
+from spatialflow.files import check_writable_folder, write_bytes, write_json
 from spatialflow.image_io import encode_id_png
 
 SIZE = (128, 160)
@@ -60,6 +60,7 @@ def generate(
     split: str = "train",
     size: tuple[int, int] = SIZE,
     workers: int | None = None,
+    progress: Callable[[int], object] | None = None,
 ) -> Path:
     """Write ``num_images`` photos with their truth, laid out as COCO is.
 
@@ -73,7 +74,9 @@ def generate(
         seed: 0 or more.
         split: name of the part; parts of different names share no image.
         size: (H, W) of the photos, 64 or more each.
-        workers: processes; by default one for every CPU, but no more than the work is worth.
+        workers: processes; by default one for every CPU, but no more than the work is worth. More than one
+            needs a main module that can be imported, as ``multiprocessing`` with spawn always does.
+        progress: called with the number of images finished so far, about every 64 images.
 
     Returns:
         The annotation file.
@@ -86,14 +89,14 @@ def generate(
             f"num_images >= 1, seed >= 0 and sides >= 64 expected, got {num_images}, {seed}, {size}"
         )
     folder = Path(folder)
-    annotations = folder / "annotations" / f"panoptic_{split}.json"
+    annotations = check_writable_folder(folder / "annotations") / f"panoptic_{split}.json"
     _remove_earlier(folder, split)
     tasks = [range(i, min(i + _IMAGES_A_TASK, num_images)) for i in range(0, num_images, _IMAGES_A_TASK)]
-    entries = [
-        entry
-        for part in _run(partial(_write_images, folder, split, seed, size), tasks, workers)
-        for entry in part
-    ]
+    entries: list[dict[str, Any]] = []
+    for part in _run(partial(_write_images, folder, split, seed, size), tasks, workers):
+        entries += part
+        if progress is not None:
+            progress(len(entries))
     images = [
         {"id": e["image_id"], "file_name": f"{e['image_id']:06d}.jpg", "width": size[1], "height": size[0]}
         for e in entries
@@ -114,7 +117,7 @@ def _run(
         yield from map(write, tasks)
         return
     # not forked: the caller may have threads of PyTorch or OpenCV, which a fork would leave dead
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn"), cv2.setNumThreads, (1,)) as pool:
         yield from pool.map(write, tasks)
 
 

@@ -70,12 +70,15 @@ def draw_scene(rng: np.random.Generator, size: Size) -> Scene:
 
 
 class _Composer:
-    """A scene in the making: the canvas, the layer of each pixel, and how much of each layer must stay."""
+    """A scene in the making: the canvas, the layer of each pixel, and how much of each layer must stay.
+
+    The canvas is (3, H, W), which makes the blending several times faster than (H, W, 3).
+    """
 
     def __init__(self, rng: np.random.Generator, size: Size) -> None:
         self.rng = rng
         self.size = size
-        self.canvas: Floats = np.zeros((*size, 3), np.float32)
+        self.canvas: Floats = np.zeros((3, *size), np.float32)
         self.layer_map = np.zeros(size, np.int32)
         self.layers: list[Layer] = []
         self.visible: list[int] = []
@@ -101,9 +104,9 @@ class _Composer:
         pairs = np.stack([color_pair(rng) for _ in self.layers])
         half = np.float32(0.5)
         middle, swing = (pairs[:, 0] + pairs[:, 1]) * half, (pairs[:, 1] - pairs[:, 0]) * half
-        self.canvas = swing.take(self.layer_map, 0)
-        self.canvas *= pattern[..., None]
-        self.canvas += middle.take(self.layer_map, 0)
+        self.canvas = swing.T.take(self.layer_map, 1)
+        self.canvas *= pattern
+        self.canvas += middle.T.take(self.layer_map, 1)
 
     def add_void(self) -> None:
         """A shapeless blob of no class."""
@@ -183,7 +186,8 @@ class _Composer:
 
     def _standing_out(self, thing: Stamp) -> Floats:
         """A random colour unlike what the thing will cover."""
-        behind = self.canvas[thing.window][thing.mask].mean(0)
+        below = self.canvas[:, *thing.window]
+        behind = np.einsum("chw,hw->c", below, thing.alpha) / thing.alpha.sum()
         for _ in range(8):
             color = random_color(self.rng)
             if np.abs(color - behind).sum() > 150:
@@ -193,7 +197,7 @@ class _Composer:
     def _paint(self, thing: Stamp, color: Floats, radius: float) -> None:
         """Lay a shaded, faintly mottled surface and its shadow on the canvas."""
         rng = self.rng
-        below = self.canvas[thing.window]
+        below = self.canvas[:, *thing.window]
         height, width = thing.alpha.shape
         rows = np.arange(height, dtype=np.float32)[:, None] - height / 2
         columns = np.arange(width, dtype=np.float32)[None] - width / 2
@@ -205,9 +209,8 @@ class _Composer:
             light += 0.12 * smooth_noise(rng, (height, width), rng.uniform(4, 9))
         elif finish < 0.45:
             light += 0.1 * np.sin(along * np.float32(rng.uniform(5, 9)))
-        alpha = thing.alpha[..., None]
-        shaded = below * (1 - np.float32(0.45) * thing.shadow[..., None])
-        below[...] = shaded + alpha * (np.clip(color * light[..., None], 0, 255) - shaded)
+        below *= (1 - np.float32(0.45) * thing.shadow) * (1 - thing.alpha)
+        below += color[:, None, None] * (light * thing.alpha).astype(np.float32, copy=False)
 
     def _anywhere(self) -> tuple[float, float]:
         return self.rng.uniform(0.06, 0.94) * self.size[1], self.rng.uniform(0.06, 0.94) * self.size[0]
@@ -246,22 +249,26 @@ def _patches(rng: np.random.Generator, size: Size, count: int) -> NDArray[np.int
 
 def _photograph(canvas: Floats, rng: np.random.Generator) -> NDArray[np.uint8]:
     """Uneven light, a lens that is a little soft, and sensor noise."""
-    rows = np.linspace(-1, 1, canvas.shape[0], dtype=np.float32)[:, None]
-    columns = np.linspace(-1, 1, canvas.shape[1], dtype=np.float32)[None]
+    rows = np.linspace(-1, 1, canvas.shape[1], dtype=np.float32)[:, None]
+    columns = np.linspace(-1, 1, canvas.shape[2], dtype=np.float32)[None]
     slope = rng.uniform(-0.12, 0.12, 2).astype(np.float32)
-    canvas *= (1 + slope[0] * rows + slope[1] * columns)[..., None]
-    soft: Floats = cv2.GaussianBlur(canvas, (3, 3), rng.uniform(0.3, 0.7)).astype(np.float32, copy=False)
+    canvas *= 1 + slope[0] * rows + slope[1] * columns
+    sigma = rng.uniform(0.3, 0.7)
+    soft = np.stack([cv2.GaussianBlur(channel, (3, 3), sigma) for channel in canvas])
     soft += _grain(rng, canvas.shape) * np.float32(rng.uniform(1.5, 6))
-    return np.clip(soft + 0.5, 0, 255, out=soft).astype(np.uint8)
+    return cv2.merge(list(np.clip(soft + 0.5, 0, 255, out=soft).astype(np.uint8))).astype(
+        np.uint8, copy=False
+    )
 
 
 def _grain(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
     """Normal noise, cut at a random place out of one fixed sheet: much faster than new noise."""
-    sheet = _grain_sheet(2 * shape[0], 2 * shape[1])
-    top, left = rng.integers(0, shape[0]), rng.integers(0, shape[1])
-    return sheet[top : top + shape[0], left : left + shape[1]]
+    _, height, width = shape
+    sheet = _grain_sheet(2 * height, 2 * width)
+    top, left = rng.integers(0, height), rng.integers(0, width)
+    return sheet[:, top : top + height, left : left + width]
 
 
 @functools.lru_cache(maxsize=2)
 def _grain_sheet(height: int, width: int) -> Floats:
-    return np.random.default_rng(0).standard_normal((height, width, 3), np.float32)
+    return np.random.default_rng(0).standard_normal((3, height, width), np.float32)
