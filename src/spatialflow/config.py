@@ -124,6 +124,8 @@ class DataConfig(Section):
     """Two sides, the longer for the photo's longer; given twice, each is drawn uniformly in between."""
     test_scale: Size = (1333, 800)
     flip: Fraction = 0.5
+    keep_images_without_things: bool = False
+    """Train on photos that show only stuff, too; the original leaves them out."""
     batch_size: Positive = 2
     """Images a device and step."""
     eval_batch_size: Positive = 1

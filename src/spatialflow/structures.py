@@ -50,7 +50,8 @@ class Target:
     """
 
     id_map: Tensor
-    """(H, W) int32 segment id of each pixel, 0 = void; H and W as the image before padding."""
+    """(H, W) int32 segment id of each pixel, 0 = void; H and W of the image before padding, or, in evaluation, of the
+    photo itself."""
     ids: Tensor
     """(N,) int64 segment ids, unique, none 0."""
     labels: Tensor

@@ -84,6 +84,7 @@ class CocoPanoptic(Dataset[Example]):
         train: leave out what the original does not train on: photos with a side below 32 pixels, and photos
             without any thing (crowds count; nothing is left out if no category is a thing).
         keep_images_without_things: train on photos that show only stuff, or nothing.
+        resize_truth: bring the id map to the image's new size; else it stays as the photo is, for evaluation.
         seed: of ``dataset[i]``, which draws the same each time; a loader calls :meth:`read` instead.
 
     Raises:
@@ -101,6 +102,7 @@ class CocoPanoptic(Dataset[Example]):
         flip: float = 0.0,
         train: bool = False,
         keep_images_without_things: bool = False,
+        resize_truth: bool = True,
         seed: int = 0,
     ) -> None:
         truth = read_truth(annotations)
@@ -113,6 +115,7 @@ class CocoPanoptic(Dataset[Example]):
         self.images = find_images(truth.path, next(iter(truth.images.values())).file_name, images)
         self.scales = tuple(scales)
         self.flip = flip
+        self.resize_truth = resize_truth
         self.seed = seed
         needs_things = train and not keep_images_without_things and categories.num_things > 0
         kept = list(_select(truth, SMALLEST_SIDE if train else 1, categories if needs_things else None))
@@ -146,7 +149,7 @@ class CocoPanoptic(Dataset[Example]):
         )
         is_thing = rows.labels < self.categories.num_things
         target = Target(
-            id_map=torch.from_numpy(sample.id_map),
+            id_map=torch.from_numpy(sample.id_map if self.resize_truth else id_map),
             ids=torch.from_numpy(rows.ids.astype(np.int64)),
             labels=torch.from_numpy(rows.labels.copy()),
             is_crowd=torch.from_numpy(rows.is_crowd | (is_thing & is_small)),

@@ -136,7 +136,6 @@ class PanopticData(LightningDataModule):
         config: section ``data`` of the configuration.
         categories: classes of the model.
         seed: of order, scales and flips.
-        keep_images_without_things: see :class:`CocoPanoptic`.
 
     Raises:
         DataError: from ``setup`` on, if the data are not as they should be.
@@ -147,13 +146,11 @@ class PanopticData(LightningDataModule):
         config: DataConfig,
         categories: Categories,
         seed: int = 0,
-        keep_images_without_things: bool = False,
     ) -> None:
         super().__init__()
         self.config = config
         self.categories = categories
         self.seed = seed
-        self.keep_images_without_things = keep_images_without_things
 
     @functools.cached_property
     def train_set(self) -> CocoPanoptic:
@@ -167,16 +164,21 @@ class PanopticData(LightningDataModule):
             scales=config.train_scales,
             flip=config.flip,
             train=True,
-            keep_images_without_things=self.keep_images_without_things,
+            keep_images_without_things=config.keep_images_without_things,
             seed=self.seed,
         )
 
     @functools.cached_property
     def val_set(self) -> CocoPanoptic:
-        """Images validated on, at the test scale; read at first use."""
+        """Images validated on, at the test scale, their truth at the photo's size; read at first use."""
         config = self.config
         return CocoPanoptic(
-            config.val, self.categories, config.val_images, config.val_segments, scales=(config.test_scale,)
+            config.val,
+            self.categories,
+            config.val_images,
+            config.val_segments,
+            scales=(config.test_scale,),
+            resize_truth=False,
         )
 
     def setup(self, stage: str) -> None:

@@ -29,7 +29,7 @@ def assign(
     """
     count, boxes = iou.shape
     result = iou.new_full((boxes,), NEGATIVE, dtype=torch.int64)
-    if count:
+    if count and boxes:
         if valid is not None:
             iou = iou.masked_fill(~valid, -1)
         best, which = iou.max(dim=0)

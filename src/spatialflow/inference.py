@@ -1,0 +1,124 @@
+"""Image in, panoptic prediction out: the one road for the command line, Python and everything that serves."""
+
+import copy
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from spatialflow.data.transforms import normalise_and_pad, resize_image, resized_size
+from spatialflow.errors import DataError
+from spatialflow.image_io import read_photo
+from spatialflow.models.fusion import fuse_batch_norm
+from spatialflow.models.spatialflow import SpatialFlow
+from spatialflow.postprocess.pipeline import Found, find, merge_found
+from spatialflow.precision import Precision, choose
+from spatialflow.structures import PanopticPrediction
+
+Photo = str | os.PathLike[str] | NDArray[np.uint8] | Tensor | Image.Image
+"""A path, an (H, W, 3) uint8 RGB array, a (3, H, W) uint8 RGB tensor, or a PIL image."""
+
+
+def load_image(path: str | os.PathLike[str]) -> Tensor:
+    """Decode a photo to (3, H, W) uint8 RGB, upright by its EXIF orientation.
+
+    Raises:
+        DataError: the file is missing, not an image, or truncated.
+    """
+    return torch.from_numpy(read_photo(path).copy()).permute(2, 0, 1)
+
+
+class Predictor:
+    """Runs a model on photos of any size.
+
+    The model is copied, its BatchNorm folded into its convolutions, and it is moved to where it runs best; the one
+    you pass stays as it is.
+
+    Args:
+        model: from :func:`spatialflow.load_model`.
+        device: ``auto`` takes a GPU if there is one.
+        precision: ``auto`` takes bfloat16 where the hardware computes in it; ``hardware`` says what was chosen.
+
+    Example:
+        >>> predictor = sf.Predictor(sf.load_model("tiny"))
+        >>> predictor.predict("photo.jpg").save("panoptic.png")
+    """
+
+    def __init__(
+        self, model: SpatialFlow, device: str | torch.device = "auto", precision: Precision = "auto"
+    ) -> None:
+        self.hardware = choose(device, precision)
+        self.config = model.config
+        self.categories = model.categories
+        fused = fuse_batch_norm(copy.deepcopy(model).eval())
+        self._model = fused.requires_grad_(False).to(
+            self.hardware.device, self.hardware.dtype, memory_format=torch.channels_last
+        )
+
+    def predict(self, image: Photo) -> PanopticPrediction:
+        """Segment one photo.
+
+        Raises:
+            DataError: a path that is no readable image, or an array of another shape or type.
+        """
+        return self.predict_many([image])[0]
+
+    def predict_many(self, images: Sequence[Photo]) -> list[PanopticPrediction]:
+        """Segment several photos in one batch; alike in shape they pad each other least."""
+        return [merge_found(self._model, found) for found in self.find(images)]
+
+    def find(self, images: Sequence[Photo]) -> list[Found]:
+        """Detections, masks and stuff maps of several photos, before the merge."""
+        photos = [as_photo(image) for image in images]
+        scale = self.config.data.test_scale
+        resized = [resize_image(photo, resized_size(photo.shape[:2], scale)) for photo in photos]
+        batch, sizes = normalise_and_pad(resized, self.config.data.mean, self.config.data.std)
+        return self.find_in_batch(batch, sizes, [photo.shape[:2] for photo in photos])
+
+    @torch.inference_mode()
+    def find_in_batch(
+        self,
+        images: Tensor,
+        image_sizes: Sequence[tuple[int, int]],
+        original_sizes: Sequence[tuple[int, int]],
+    ) -> list[Found]:
+        """The same for images that are resized, normalised and padded already.
+
+        Args:
+            images: (B, 3, H, W).
+            image_sizes: B x (H, W) without padding.
+            original_sizes: B x (H, W) of the photos, which the results have.
+        """
+        images = images.to(self.hardware.device, self.hardware.dtype, memory_format=torch.channels_last)
+        return find(self._model, self._model(images), image_sizes, original_sizes)
+
+    def merge(self, found: Found) -> PanopticPrediction:
+        """The panoptic map of one photo."""
+        return merge_found(self._model, found)
+
+
+def as_photo(image: Any) -> NDArray[np.uint8]:
+    """Any of :data:`Photo` as (H, W, 3) uint8 RGB.
+
+    Raises:
+        DataError: see :meth:`Predictor.predict`.
+    """
+    if isinstance(image, str | os.PathLike):
+        return read_photo(image)
+    if isinstance(image, Image.Image):
+        return np.asarray(image.convert("RGB"))
+    if isinstance(image, Tensor):
+        image = image.numpy(force=True).transpose(1, 2, 0) if image.ndim == 3 else image.numpy(force=True)
+    if not isinstance(image, np.ndarray):
+        raise DataError(f"image: {type(image).__name__} is no photo; give a path, array, tensor or PIL image")
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
+        raise DataError(
+            f"image: {image.dtype} of shape {image.shape} is no photo; give uint8 RGB, "
+            f"an array (H, W, 3) or a tensor (3, H, W)"
+        )
+    return np.ascontiguousarray(image)

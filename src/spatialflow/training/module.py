@@ -1,0 +1,98 @@
+"""The Lightning module: it wires, logs and optimises; it computes nothing."""
+
+from typing import Any
+
+import torch
+from lightning import LightningModule
+from torch import Tensor
+
+from spatialflow.checkpoints.files import describe
+from spatialflow.config import Config
+from spatialflow.criterion import Criterion
+from spatialflow.errors import SpatialFlowError
+from spatialflow.evaluation.panoptic_quality import PanopticQuality
+from spatialflow.evaluation.pq_result import PQResult
+from spatialflow.evaluation.segment_table import SegmentTable
+from spatialflow.models.spatialflow import SpatialFlow
+from spatialflow.postprocess.pipeline import find, merge_found
+from spatialflow.structures import Batch
+from spatialflow.training.schedule import build_optimizer, lr_factor, scaled_lr
+
+
+class PanopticModule(LightningModule):
+    """A model in training. The checkpoint it writes says what model it is of, so every command reads it."""
+
+    def __init__(self, model: SpatialFlow, config: Config) -> None:
+        super().__init__()
+        self.model = model
+        self.config = config
+        self.criterion = Criterion(config.loss, config.model, model.categories)
+        self.quality = PanopticQuality(model.categories)
+        self.last_result: PQResult | None = None
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Both calls of the model and the losses; scalar total."""
+        images = batch.images.contiguous(memory_format=torch.channels_last)
+        outputs = self.model(images)
+        proposals = self.criterion.propose(outputs, batch)
+        mask_logits = self.model.segment(outputs.mask_features, proposals.boxes)
+        losses = self.criterion(outputs, mask_logits, proposals, batch)
+        total = losses.total
+        if not torch.isfinite(total):
+            raise SpatialFlowError(
+                f"training diverged: the loss is {total.item()} at step {self.global_step}; lower train.lr "
+                f"(now {self.trainer.optimizers[0].param_groups[0]['lr']:.2g}), warm up longer, or set train.clip_norm"
+            )
+        shown = {"cls": losses.cls.sum(), "box": losses.box.sum(), "mask": losses.mask, "stuff": losses.stuff}
+        self.log_dict(
+            {f"loss/{k}": v.detach() for k, v in shown.items()}, prog_bar=True, batch_size=len(batch)
+        )
+        self.log("loss/total", total.detach(), prog_bar=True, batch_size=len(batch))
+        return total
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Adds a batch to the panoptic quality."""
+        originals = [target.original_size for target in batch.targets]
+        images = batch.images.contiguous(memory_format=torch.channels_last)
+        for found, target in zip(
+            find(self.model, self.model(images), batch.image_sizes, originals), batch.targets, strict=True
+        ):
+            prediction = merge_found(self.model, found)
+            self.quality.update(
+                prediction.segment_ids,
+                SegmentTable.from_prediction(prediction),
+                target.id_map.cpu(),
+                SegmentTable.from_target(target),
+            )
+
+    def on_validation_epoch_start(self) -> None:
+        """Begin anew."""
+        self.quality.reset()
+
+    def on_validation_epoch_end(self) -> None:
+        """Add up the ranks and log PQ in percent."""
+        state = torch.from_numpy(self.quality.state).to(self.device)
+        if self.trainer.world_size > 1:
+            state = self.all_gather(state).sum(dim=0)
+        self.quality.load_state(state.cpu().numpy())
+        self.last_result = result = self.quality.compute()
+        groups = {"pq": result.all, "pq_things": result.things, "pq_stuff": result.stuff}
+        # every rank has the sum already
+        self.log_dict(
+            {f"val/{k}": 100 * g.pq for k, g in groups.items()}, prog_bar=True, rank_zero_only=False
+        )
+
+    def configure_optimizers(self) -> Any:
+        """The recipe's optimiser and its rate for every step."""
+        train = self.config.train
+        lr = scaled_lr(train, self.config.data.batch_size * self.trainer.world_size)
+        optimizer = build_optimizer(self.model, train, lr)
+        total = int(self.trainer.estimated_stepping_batches)
+        epochs = max(self.trainer.max_epochs or 1, 1)
+        per_epoch = int(self.trainer.num_training_batches) or -(-total // epochs)
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lr_factor(train, per_epoch, total))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Put config and categories beside the weights."""
+        checkpoint.update(describe(self.model))
