@@ -1,7 +1,7 @@
 """Speed of panoptic quality: the usual way against ours, on generated pairs, in one run.
 
-The usual way is that of the reference implementation of COCO: PNGs read by PIL, sorted 64-bit codes of each pixel's
-pair of ids, dictionaries, one process a core. Both must give the same quality.
+The usual way is that of COCO's reference implementation: PNGs read by PIL, 64-bit codes of every pair
+of ids sorted, dictionaries, one process a core. Both must give the same quality.
 
     python benchmarks/pq.py [--images 500] [--workers 2]
 """

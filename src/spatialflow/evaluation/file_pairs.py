@@ -28,6 +28,9 @@ _IMAGES_A_TASK = 4
 _TASKS_A_WORKER = 4
 """Handed out ahead, so that no worker waits for the slowest; bounds what is in memory."""
 
+_KEPT_BYTES = 1 << 24
+"""More than any array made of one image; see :func:`count_pairs`."""
+
 
 @dataclass(frozen=True, slots=True)
 class FilePairs:

@@ -1,0 +1,103 @@
+"""``spatialflow predict``: photos in, a folder of results out."""
+
+import glob
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from spatialflow.data.panoptic_json import ImageInfo
+from spatialflow.errors import DataError
+from spatialflow.evaluation.coco_format import ResultWriter
+from spatialflow.image_io import read_photo, write_photo
+from spatialflow.inference.predictor import Predictor
+
+SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"))
+"""Files of a folder that are taken for photos."""
+
+
+@dataclass(frozen=True, slots=True)
+class FolderResult:
+    """What became of a list of photos."""
+
+    json_path: Path
+    done: int
+    failed: tuple[str, ...]
+    """One line for each photo that could not be read."""
+
+
+def find_photos(sources: Sequence[str]) -> list[Path]:
+    """Files, folders (the photos directly in them) and glob patterns, in order, none twice.
+
+    Raises:
+        DataError: a source is or matches nothing.
+    """
+    found: dict[Path, None] = {}
+    for source in sources:
+        path = Path(source)
+        if path.is_dir():
+            matches = sorted(f for f in path.iterdir() if f.suffix.lower() in SUFFIXES)
+            if not matches:
+                raise DataError(f"{source}: the folder holds no photos ({', '.join(sorted(SUFFIXES))})")
+        elif path.exists() or not glob.has_magic(source):
+            matches = [path]
+        else:
+            matches = [Path(f) for f in sorted(glob.glob(source, recursive=True)) if Path(f).is_file()]  # noqa: PTH207
+            if not matches:
+                raise DataError(
+                    f"{source}: the pattern matches no file; check it, and quote it against the shell"
+                )
+        found.update(dict.fromkeys(matches))
+    return list(found)
+
+
+def predict_folder(
+    predictor: Predictor,
+    photos: Sequence[Path],
+    out: str | os.PathLike[str],
+    *,
+    overlay: bool = True,
+    progress: Callable[[int, str | None], object] = lambda done, failure: None,
+) -> FolderResult:
+    """Segment photos one after the other.
+
+    ``out`` receives ``panoptic.json`` (COCO panoptic, with ``image_id`` the photo's place in the list),
+    ``panoptic/NAME.png`` and ``overlay/NAME.jpg``. A photo that cannot be read is reported and left out.
+
+    Args:
+        predictor: the model.
+        photos: their names, without the folder, name the results; a name met again gets a number.
+        out: made if need be.
+        overlay: also write pictures with class names.
+        progress: called after each photo with the number so far, and what was wrong with it, if anything.
+
+    Raises:
+        OutputError: ``out`` cannot be written to, or the disk is full.
+    """
+    writer = ResultWriter(out)
+    images, failed, names = [], [], set[str]()
+    for number, photo in enumerate(photos, start=1):
+        failure = None
+        try:
+            pixels = read_photo(photo)
+            prediction = predictor.predict(pixels)
+        except DataError as error:
+            failure = str(error)
+            failed.append(failure)
+        else:
+            name = _free_name(photo.stem, names)
+            writer.add(number, f"{name}.png", prediction)
+            images.append(ImageInfo(number, photo.name, pixels.shape[0], pixels.shape[1]))
+            if overlay:
+                write_photo(Path(out) / "overlay" / f"{name}.jpg", prediction.plot(pixels))
+        progress(number, failure)
+    return FolderResult(writer.close(predictor.categories, images), len(images), tuple(failed))
+
+
+def _free_name(stem: str, taken: set[str]) -> str:
+    """The stem, or the stem with the first number that makes it new."""
+    name, number = stem, 2
+    while name in taken:
+        name, number = f"{stem}-{number}", number + 1
+    taken.add(name)
+    return name

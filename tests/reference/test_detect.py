@@ -1,0 +1,169 @@
+"""From the photo to detections, masks, stuff map and panoptic map: as the original, but for its faults."""
+
+import functools
+import json
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from golden import Models, decode_rle
+from spatialflow import PanopticPrediction, Predictor
+from spatialflow.config import MergeConfig
+from spatialflow.image_io import read_photo
+from spatialflow.postprocess.masks import paste_mask
+from spatialflow.postprocess.panoptic import merge
+from spatialflow.postprocess.pipeline import Found
+
+CASES = {
+    "wide": ("detect.json", 0, "coco/images", "detect_{}"),
+    "wide2": ("detect.json", 1, "coco/images", "detect_{}"),
+    "portrait": ("detect_extra.json", 0, None, "detect_extra_{}"),
+}
+SLOW_R101 = pytest.param("r101", marks=pytest.mark.slow)
+
+
+class Case(NamedTuple):
+    photo: Path
+    folder: Path
+    prefix: str
+    """Of the picture files."""
+    golden: dict[str, Any]
+    """Whole JSON file."""
+    detections: dict[str, Any]
+    index: int
+    found: Found
+    predictor: Predictor
+
+    def panoptic(self, using_bbox: bool) -> tuple[dict[str, Any], NDArray[np.uint8]]:
+        entry = self.golden[f"panoptic_using_bbox_{using_bbox}"]["images"][self.index]
+        return entry, cv2.imread(str(self.folder / entry["index_map"]), cv2.IMREAD_UNCHANGED)
+
+    def merged(self, using_bbox: bool) -> PanopticPrediction:
+        if using_bbox:  # the default
+            return self.predictor.merge(self.found)
+        things, stuff, scores = self.found
+        return merge(things, stuff, scores, self.predictor.categories, MergeConfig(using_bbox=False))
+
+
+@pytest.fixture(scope="module")
+def cases(models: Models, reference: Path, shared_data: Path) -> Callable[[str, str], Case]:
+    @functools.cache
+    def predictor(name: str, scale: tuple[int, int]) -> Predictor:
+        model = models(name)
+        data = model.config.data.model_copy(update={"test_scale": scale})
+        model.config = model.config.model_copy(update={"data": data})
+        return Predictor(model, device="cpu", precision="fp32")
+
+    @functools.cache
+    def run(name: str, case: str) -> Case:
+        file, index, photos, prefix = CASES[case]
+        folder = reference / "public" / name
+        golden = json.loads((folder / file).read_text())
+        image = golden["images"][index]
+        stem = golden["panoptic_using_bbox_True"]["images"][index]["file_name"].removesuffix(".png")
+        place = shared_data / photos if photos else reference / "public" / "images"
+        photo = place / f"{stem}.jpg"
+        chosen = predictor(name, tuple(golden["img_scale"]))
+        (found,) = chosen.find([photo])
+        return Case(photo, folder, prefix.format(stem), golden, image, index, found, chosen)
+
+    return run
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("name", ["r50", SLOW_R101])
+def test_same_detections_in_the_same_order(cases: Callable[[str, str], Case], name: str, case: str) -> None:
+    one = cases(name, case)
+    things = one.found.things
+    assert things.labels.tolist() == one.detections["labels"]
+    assert np.abs(things.scores - np.array(one.detections["scores"])).max() <= 1e-4
+    assert np.abs(things.boxes - np.array(one.detections["boxes"])).max() <= 0.02
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("name", ["r50", SLOW_R101])
+def test_same_masks(cases: Callable[[str, str], Case], name: str, case: str) -> None:
+    one = cases(name, case)
+    things = one.found.things
+    for i, rle in enumerate(one.detections["masks"]):
+        expected = decode_rle(rle)
+        assert expected.sum() == one.detections["mask_areas"][i]  # the test's own decoder
+        mask = np.zeros_like(expected)
+        window = paste_mask(things.masks[i], things.boxes[i], (expected.shape[0], expected.shape[1]))
+        mask[window.slices] = window.pixels
+        union = (mask | expected).sum()
+        assert union == 0 or (mask & expected).sum() / union >= 0.995, i
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("name", ["r50", SLOW_R101])
+def test_same_stuff_map(cases: Callable[[str, str], Case], name: str, case: str) -> None:
+    one = cases(name, case)
+    expected = cv2.imread(str(one.folder / f"{one.prefix}_stuff_ori.png"), cv2.IMREAD_UNCHANGED)
+    assert one.found.stuff.shape == expected.shape
+    assert (one.found.stuff == expected).mean() >= 0.999
+
+
+@pytest.mark.parametrize("using_bbox", [False, True])
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("name", ["r50", SLOW_R101])
+def test_same_panoptic_map(
+    cases: Callable[[str, str], Case], name: str, case: str, using_bbox: bool
+) -> None:
+    one = cases(name, case)
+    entry, index_map = one.panoptic(using_bbox)
+    prediction = one.merged(using_bbox)
+    ids = prediction.segment_ids.numpy()
+
+    category_of = np.array([0] + [s["category_id"] for s in entry["segments"]])
+    ours = np.zeros(len(prediction.segments) + 1, int)
+    for segment in prediction.segments:
+        ours[segment.id] = segment.category.id
+    assert (ours[ids] == category_of[index_map]).mean() >= 0.999
+    # not only the classes: the partition into segments is the same as well
+    overlaps = Counter(zip(index_map.ravel().tolist(), ids.ravel().tolist(), strict=True))
+    partner: dict[int, int] = {}
+    for (theirs, mine), _ in overlaps.most_common():
+        partner.setdefault(theirs, mine)
+    assert len(set(partner.values())) == len(partner)
+    same = sum(n for (theirs, mine), n in overlaps.items() if partner[theirs] == mine)
+    assert same / ids.size >= 0.999
+    # the original lists an instance twice if its box was filled, too, and segments that have no pixel
+    real = [s for s in entry["segments"] if s["area"] > 0 and not s["duplicate_entry"]]
+    assert Counter(s.category.id for s in prediction.segments) == Counter(s["category_id"] for s in real)
+
+
+@pytest.mark.parametrize("using_bbox", [False, True])
+@pytest.mark.parametrize("case", CASES)
+def test_segments_are_valid(cases: Callable[[str, str], Case], case: str, using_bbox: bool) -> None:
+    prediction = cases("r50", case).merged(using_bbox)
+    areas = np.bincount(prediction.segment_ids.numpy().ravel())
+    assert [s.id for s in prediction.segments] == list(range(1, len(areas)))  # unique and deterministic
+    for segment in prediction.segments:
+        rows, columns = np.nonzero(prediction.mask(segment).numpy())
+        assert segment.area == len(rows) == areas[segment.id] > 0
+        assert segment.box == (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
+        assert 0 < segment.score <= 1
+        assert segment.is_thing == segment.category.is_thing
+
+
+def test_the_faults_to_be_mended_do_occur(cases: Callable[[str, str], Case]) -> None:
+    """Else the tests above would not show that they are."""
+    segments = [s for case in CASES for s in cases("r50", case).panoptic(True)[0]["segments"]]
+    assert any(s["duplicate_entry"] for s in segments)
+    assert any(s["area"] == 0 for s in segments)
+
+
+def test_predict_is_find_and_merge(cases: Callable[[str, str], Case]) -> None:
+    one = cases("r50", "wide")
+    predicted = one.predictor.predict(read_photo(one.photo))
+    merged = one.merged(using_bbox=True)
+    assert torch.equal(predicted.segment_ids, merged.segment_ids)
+    assert predicted.segments == merged.segments
