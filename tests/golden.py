@@ -19,9 +19,9 @@ PHOTOS = ("000000142238.jpg", "000000439180.jpg")
 def decode_rle(rle: dict[str, Any]) -> NDArray[np.bool_]:
     """A mask (H, W) from COCO's compressed run lengths.
 
-    Runs go down the columns and alternate between false and true. Each length is a number in base 32, lowest digit
-    first, five bits a character from '0' on, where 32 says that more follow and the last digit's 16 is the sign;
-    from the fourth run on it is the difference from the run two before.
+    Runs go down the columns and alternate between false and true. Each length is a number in base 32, lowest
+    digit first, five bits a character from '0' on, where 32 says that more follow and the last digit's 16 is
+    the sign; from the fourth run on it is the difference from the run two before.
     """
     runs: list[int] = []
     value = shift = 0

@@ -115,7 +115,7 @@ class Categories(Sequence[Category]):
 
     @classmethod
     def load(cls, name_or_path: str | os.PathLike[str]) -> "Categories":
-        """``coco_panoptic`` (shipped), or a JSON file: a COCO-panoptic annotation or its ``categories`` list."""
+        """``coco_panoptic`` (shipped), or a JSON file: a COCO-panoptic annotation or its ``categories``."""
         if str(name_or_path) == "coco_panoptic":
             return coco_panoptic()
         content = read_json(name_or_path)
@@ -135,8 +135,8 @@ def _parse(entry: Mapping[str, Any], index: int, source: str) -> Category:
             raise DataError(f"{where}: {key} is missing; add it")
     if "isthing" not in entry:
         raise DataError(
-            f"{where}: isthing is missing, so this is not a COCO-panoptic file (COCO detection files have none); "
-            f"convert it with `spatialflow convert detection2panoptic`"
+            f"{where}: isthing is missing, so this is not a COCO-panoptic file (COCO detection files have "
+            f"none); convert it with `spatialflow convert detection2panoptic`"
         )
     category_id = entry["id"]
     if not isinstance(category_id, int) or isinstance(category_id, bool) or category_id < 0:
@@ -172,5 +172,5 @@ def _coco_signature() -> frozenset[tuple[int, bool]]:
 
 @functools.cache
 def coco_panoptic() -> Categories:
-    """COCO's 133 panoptic categories (80 things, 53 stuff), from the data set's published annotation files."""
+    """COCO's 133 panoptic categories (80 things, 53 stuff), from its published annotation files."""
     return Categories.from_json(_coco_entries(), "coco_panoptic")

@@ -78,7 +78,7 @@ class ModelConfig(Section):
     """Architecture, and how its outputs become a panoptic map."""
 
     backbone: str = "resnet50.tv_in1k"
-    """Any timm model with ``features_only``; the default's ImageNet weights are torchvision's, as in the original."""
+    """Any timm model with ``features_only``; the default's ImageNet weights are those of the original."""
     backbone_options: dict[str, Any] = {}
     """Further arguments of ``timm.create_model``."""
     pretrained: bool = True

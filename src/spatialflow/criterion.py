@@ -70,9 +70,9 @@ def instances(target: Target, num_things: int) -> Instances:
 class Criterion:
     """Losses of SpatialFlow for a batch, as the original's ``forward_train`` computes them.
 
-    Two faults of the original's stuff loss are mended: padding is ignored and each image has its own valid region,
-    and the loss is the mean over images instead of growing with the batch. The weight that the original's 0.25
-    comes to at its 2 images a GPU is 0.5, and that is ``LossConfig.stuff_weight``'s default.
+    Two faults of the original's stuff loss are mended: padding is ignored and each image has its own valid
+    region, and the loss is the mean over images instead of growing with the batch. The weight that the
+    original's 0.25 comes to at its 2 images a GPU is 0.5, and that is ``LossConfig.stuff_weight``'s default.
     """
 
     def __init__(self, loss: LossConfig, model: ModelConfig, categories: Categories) -> None:
@@ -83,7 +83,7 @@ class Criterion:
 
     @torch.no_grad()
     def propose(self, outputs: DenseOutputs, batch: Batch) -> Proposals:
-        """Ground-truth boxes, and the current detections that overlap one by ``positive_iou``, whatever their class."""
+        """Ground-truth boxes, and the detections that overlap one by ``positive_iou``, of whatever class."""
         detection = self.model.detection
         candidates = decode_candidates(
             outputs, batch.image_sizes, self.strides, self.model.anchors, detection.pre_nms_top_k
@@ -132,7 +132,8 @@ class Criterion:
         """Match every anchor of every image.
 
         Returns:
-            Anchors of all levels (N, 4), and for each image (N,) int64 as :func:`spatialflow.ops.assignment.assign`.
+            Anchors of all levels (N, 4), and each image's matches (N,) int64, as of
+            :func:`spatialflow.ops.assignment.assign`.
         """
         device = outputs.stuff_logits.device
         sizes = level_sizes(outputs)
@@ -149,7 +150,7 @@ class Criterion:
     def dense_losses(
         self, outputs: DenseOutputs, truths: list[Instances], batch: Batch
     ) -> tuple[Tensor, Tensor]:
-        """Focal and L1 loss of each level, both (L,), over the number of positive anchors (at least 1 an image)."""
+        """Focal and L1 loss of each level, both (L,), over the positive anchors (at least 1 an image)."""
         anchors, matches = self.assign_anchors(outputs, truths, batch)
         num_classes = self.categories.num_things
         per_level = [h * w * self.model.anchors.per_cell for h, w in level_sizes(outputs)]

@@ -50,8 +50,8 @@ class Target:
     """
 
     id_map: Tensor
-    """(H, W) int32 segment id of each pixel, 0 = void; H and W of the image before padding, or, in evaluation, of the
-    photo itself."""
+    """(H, W) int32 segment id of each pixel, 0 = void; H and W of the image before padding or, in
+    evaluation, of the photo itself."""
     ids: Tensor
     """(N,) int64 segment ids, unique, none 0."""
     labels: Tensor
@@ -160,7 +160,7 @@ class PanopticPrediction:
         }
 
     def plot(self, image: "Tensor | NDArray[np.uint8] | Image") -> "Image":
-        """Picture of the segments over ``image`` ((3, H, W) tensor or (H, W, 3) array of uint8, or PIL), with names."""
+        """Named segments drawn over ``image``: (3, H, W) tensor or (H, W, 3) array of uint8, or PIL."""
         return draw_overlay(image, self.segment_ids.cpu().numpy(), self.segments)
 
 

@@ -237,9 +237,7 @@ def test_all_of_the_mini_set_loads_without_a_warning(shared_data: Path, keep: bo
         test_scale=(256, 160),
         workers=2,
     )
-    data = PanopticData(
-        config.model_copy(update={"keep_images_without_things": keep}), coco_panoptic()
-    )
+    data = PanopticData(config.model_copy(update={"keep_images_without_things": keep}), coco_panoptic())
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         data.setup("fit")

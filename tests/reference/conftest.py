@@ -65,9 +65,7 @@ def models(checkpoint: Callable[..., Path]) -> Models:
         if name not in loaded:
             recipe = "spatialflow_r50_fpn_20e_coco"
             backbone = {"r50": "resnet50.tv_in1k", "r101": "resnet101.tv_in1k"}[name]
-            config = sf.load_config(
-                recipe, [f"model.backbone={backbone}", f"data.test_scale={list(SCALE)}"]
-            )
+            config = sf.load_config(recipe, [f"model.backbone={backbone}", f"data.test_scale={list(SCALE)}"])
             loaded[name] = sf.load_model(checkpoint(name), config)
         return copy.deepcopy(loaded[name])
 

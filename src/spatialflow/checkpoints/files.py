@@ -1,8 +1,8 @@
 """Weights on disk.
 
-Ours are ``.safetensors`` files whose metadata hold the config and the categories, or the ``.ckpt`` files training
-writes, which hold both as JSON beside the optimiser's state. The original's ``.pth`` files are read as they are.
-Everything is loaded without unpickling code (``weights_only=True``).
+Ours are ``.safetensors`` files whose metadata hold the config and the categories, or the ``.ckpt`` files
+training writes, which hold both as JSON beside the optimiser's state. The original's ``.pth`` files are read
+as they are. Everything is loaded without unpickling code (``weights_only=True``).
 """
 
 import json
@@ -45,7 +45,7 @@ def load_model(
     """Read a model, ready to predict (evaluation mode).
 
     Args:
-        path: our ``.safetensors`` or ``.ckpt``, an original ``.pth``, or the name of a shipped one (``tiny``).
+        path: our ``.safetensors`` or ``.ckpt``, an original ``.pth``, or a shipped one's name (``tiny``).
         config: what the model is; by default what the file says. Its architecture must fit the file.
         device: where to put it; the CPU by default.
 
@@ -72,8 +72,8 @@ def load_checkpoint(path: str | os.PathLike[str], config: Config | str | None = 
     else:
         if metadata is None:
             raise CheckpointError(
-                f"{source}: holds weights but neither our config nor SpatialFlow's layers; give a file written by "
-                f"`spatialflow train`, or one of the original's checkpoints"
+                f"{source}: holds weights but neither our config nor SpatialFlow's layers; give a file "
+                f"written by `spatialflow train`, or one of the original's checkpoints"
             )
         config = config or config_from_dict(json.loads(metadata["config"]), source)
         categories = Categories.from_json(json.loads(metadata["categories"]), source)
@@ -123,7 +123,8 @@ def load_weights(model: SpatialFlow, state: Mapping[str, Tensor], source: str) -
         if key in state and state[key].shape != tensor.shape:
             raise CheckpointError(
                 f"{source}: {key}: has shape {tuple(state[key].shape)}, the model {model.config.name} wants "
-                f"{tuple(tensor.shape)}; it was trained with another architecture or class count, use its own config"
+                f"{tuple(tensor.shape)}; it was trained with another architecture or class count, use its "
+                f"own config"
             )
     missing = [key for key in expected if key not in state]
     extra = [key for key in state if key not in expected]
@@ -131,8 +132,8 @@ def load_weights(model: SpatialFlow, state: Mapping[str, Tensor], source: str) -
         if keys:
             more = f" (and {len(keys) - 1} more)" if len(keys) > 1 else ""
             raise CheckpointError(
-                f"{source}: {keys[0]}{more}: {what} {model.config.name}; the file is of another architecture, "
-                f"use its own config"
+                f"{source}: {keys[0]}{more}: {what} {model.config.name}; the file is of another "
+                f"architecture, use its own config"
             )
     model.load_state_dict(state)
 
@@ -182,7 +183,7 @@ def _read_torch(path: Path) -> tuple[dict[str, Tensor], dict[str, str] | None]:
         raise CheckpointError(
             f"{path}: state_dict: is missing or holds no tensors; this is not a model checkpoint"
         )
-    prefix = "model." if FORMAT == content.get("format") else "module."
+    prefix = "model." if content.get("format") == FORMAT else "module."
     if all(key.startswith(prefix) for key in state):
         state = {key.removeprefix(prefix): tensor for key, tensor in state.items()}
     metadata = {k: content[k] for k in ("config", "categories")} if content.get("format") == FORMAT else None

@@ -64,8 +64,8 @@ def convert(state: Mapping[str, Tensor], source: str) -> dict[str, Tensor]:
     for key, tensor in state.items():
         if "conv_offset" in key or "conv2_offset" in key:
             raise CheckpointError(
-                f"{source}: {key}: is a layer of the deformable (DCNv2) model, which this version cannot run; "
-                f"use the R50 or R101 checkpoint"
+                f"{source}: {key}: is a layer of the deformable (DCNv2) model, which this version cannot "
+                f"run; use the R50 or R101 checkpoint"
             )
         try:
             converted[rename(key)] = tensor
@@ -92,7 +92,7 @@ def overrides(state: Mapping[str, Tensor], source: str) -> list[str]:
     stuff = state["stuff_head.conv.weight"].shape[0]
     if (things, stuff) != (80, 54):
         raise CheckpointError(
-            f"{source}: has {things} thing and {stuff} stuff outputs, COCO's has 80 and 54; pass a config whose "
-            f"data.categories names its classes"
+            f"{source}: has {things} thing and {stuff} stuff outputs, COCO's has 80 and 54; pass a config "
+            f"whose data.categories names its classes"
         )
     return [f"model.backbone=resnet{depth}.tv_in1k"]

@@ -1,0 +1,1 @@
+"""Photos and COCO-panoptic annotations to batches; synthetic data."""

@@ -65,8 +65,8 @@ def run_demo(
     """Generate, train from scratch, evaluate, predict, report.
 
     Args:
-        out: receives ``data``, ``spatialflow_tiny`` (checkpoints, logs), ``result`` and ``report.html``; what an
-            earlier demo left there is replaced.
+        out: receives ``data``, ``spatialflow_tiny`` (checkpoints, logs), ``result`` and ``report.html``;
+            what an earlier demo left there is replaced.
         seed: of data and training.
         images: to train on.
         overrides: further changes to the recipe.
@@ -113,8 +113,8 @@ def run_demo(
         val_curve=qualities,
         rows=pictures(config, predictor, PICTURES),
     )
-    say(f"panoptic quality on the test photos: {100 * result.all.pq:.1f} "
-        f"(things {100 * result.things.pq:.1f}, stuff {100 * result.stuff.pq:.1f}), {minutes:.1f} min")  # fmt: skip
+    groups = f"things {100 * result.things.pq:.1f}, stuff {100 * result.stuff.pq:.1f}"
+    say(f"panoptic quality on the test photos: {100 * result.all.pq:.1f} ({groups}), {minutes:.1f} min")
     return report
 
 

@@ -1,4 +1,4 @@
-"""``spatialflow evaluate``: a whole validation set in batches, its result on disk, and its panoptic quality."""
+"""``spatialflow evaluate``: a whole validation set in batches, its result on disk, its panoptic quality."""
 
 import os
 from collections.abc import Callable, Iterator

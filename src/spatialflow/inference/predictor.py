@@ -36,13 +36,13 @@ def load_image(path: str | os.PathLike[str]) -> Tensor:
 class Predictor:
     """Runs a model on photos of any size.
 
-    The model is copied, its BatchNorm folded into its convolutions, and it is moved to where it runs best; the one
-    you pass stays as it is.
+    The model is copied, its BatchNorm folded into its convolutions, and the copy moved to where it runs
+    best; the one you pass stays as it is.
 
     Args:
         model: from :func:`spatialflow.load_model`.
         device: ``auto`` takes a GPU if there is one.
-        precision: ``auto`` takes bfloat16 where the hardware computes in it; ``hardware`` says what was chosen.
+        precision: ``auto`` takes bfloat16 where the hardware computes in it; ``hardware`` tells the choice.
 
     Example:
         >>> predictor = sf.Predictor(sf.load_model("tiny"))
@@ -56,9 +56,8 @@ class Predictor:
         self.config = model.config
         self.categories = model.categories
         fused = fuse_batch_norm(copy.deepcopy(model).eval())
-        self._model = fused.requires_grad_(False).to(
-            self.hardware.device, self.hardware.dtype, memory_format=torch.channels_last
-        )
+        placed = fused.requires_grad_(False).to(self.hardware.device, self.hardware.dtype)
+        self._model = placed.to(memory_format=torch.channels_last)
 
     def predict(self, image: Photo) -> PanopticPrediction:
         """Segment one photo.

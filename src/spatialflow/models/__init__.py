@@ -1,0 +1,1 @@
+"""The network: backbone, pyramid, sub-networks, heads, and their composition."""

@@ -15,9 +15,9 @@ STRIDES = (8, 16, 32)
 class Backbone(nn.Module):
     """Features of strides 8, 16 and 32 from a timm model.
 
-    ``frozen_stages`` = n stops the gradient of everything up to stride 2^(n+1): -1 nothing, 0 the stem, 1 the stem
-    and the first stage (stride 4), as in the original. With ``freeze_batch_norm`` the BatchNorm layers keep their
-    statistics in training mode; their scale and shift still train unless their stage is frozen.
+    ``frozen_stages`` = n stops the gradient of everything up to stride 2^(n+1): -1 nothing, 0 the stem, 1 the
+    stem and the first stage (stride 4), as in the original. With ``freeze_batch_norm`` the BatchNorm layers
+    keep their statistics in training mode; their scale and shift still train unless their stage is frozen.
     """
 
     def __init__(
@@ -65,24 +65,25 @@ class Backbone(nn.Module):
         return self
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Images (B, 3, H, W), sides multiples of 32 -> C3, C4, C5, each (B, C_l, H/s, W/s) for s = 8, 16, 32."""
+        """Images (B, 3, H, W), sides multiples of 32 -> C3, C4, C5: (B, C_l, H/s, W/s), s = 8, 16, 32."""
         features = self.body(images)
         return tuple(
             _channels_first(features[i], c) for i, c in zip(self._picked, self.channels, strict=True)
         )
 
 
-def _create(name: str, pretrained: bool, options: dict[str, Any]) -> nn.Module:
+def _create(name: str, pretrained: bool, options: dict[str, Any]) -> Any:
+    """An nn.Module; timm has no typed class for what has ``feature_info``."""
     if not timm.is_model(name):
         close = timm.list_models(f"*{name.split('.')[0][:6]}*")[:4]
         hint = f"; known ones like it: {', '.join(close)}" if close else ""
         raise ConfigError(f"model.backbone={name}: timm has no such model{hint}")
     try:
-        model: nn.Module = timm.create_model(name, pretrained=pretrained, features_only=True, **options)
+        return timm.create_model(name, pretrained=pretrained, features_only=True, **options)
     except (OSError, ConnectionError) as error:
         raise ConfigError(
-            f"model.backbone={name}: its ImageNet weights could not be fetched ({type(error).__name__}); connect to the "
-            f"network once, or set model.pretrained=false to start from random weights"
+            f"model.backbone={name}: its ImageNet weights could not be fetched ({type(error).__name__}); "
+            f"connect to the network once, or set model.pretrained=false to start from random weights"
         ) from error
     except TypeError as error:
         raise ConfigError(f"model.backbone_options: timm refuses them for {name} ({error})") from error
@@ -90,7 +91,6 @@ def _create(name: str, pretrained: bool, options: dict[str, Any]) -> nn.Module:
         raise ConfigError(
             f"model.backbone={name}: cannot give feature maps ({error}); choose another"
         ) from error
-    return model
 
 
 def _channels_first(feature: Tensor, channels: int) -> Tensor:

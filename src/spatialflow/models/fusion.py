@@ -8,10 +8,10 @@ from spatialflow.models.spatialflow import SpatialFlow
 
 
 def fuse_batch_norm(model: SpatialFlow) -> SpatialFlow:
-    """Fold the backbone's BatchNorm layers into the convolutions whose output they take; in place, evaluation mode.
+    """Fold the backbone's BatchNorm layers into the convolutions whose output they take.
 
-    Pairs are found by running the backbone once on a small image, not by names. Norms that are more than plain
-    BatchNorm (with a built-in activation, say) stay.
+    In place, for a model in evaluation mode. Pairs are found by running the backbone once on a small image,
+    not by names. Norms that are more than plain BatchNorm (with a built-in activation, say) stay.
     """
     made_by: dict[int, tuple[nn.Conv2d, Tensor]] = {}  # holds the outputs, so that ids stay unique
     pairs: list[tuple[nn.Conv2d, nn.BatchNorm2d]] = []

@@ -38,7 +38,7 @@ class StuffHead(nn.Module):
             for step in steps:  # type: ignore[attr-defined]
                 feature = F.interpolate(step(feature), scale_factor=2, mode="bilinear", align_corners=True)
             total = feature if total is None else total + feature
-        return self.logits(total)  # type: ignore[no-any-return]
+        return self.logits(total)
 
 
 class MaskHead(nn.Module):
@@ -60,11 +60,11 @@ class MaskHead(nn.Module):
         init_kaiming(self)
 
     def forward(self, features: tuple[Tensor, ...], boxes: list[Tensor]) -> Tensor:
-        """Mask features of strides 8, 16, ... and B x (N_b, 4) xyxy input pixels -> (sum N_b, classes, 28, 28)."""
+        """Mask features of strides 8, 16, ... and B x (N_b, 4) input pixels -> (sum N_b, classes, 28, 28)."""
         x = pool_boxes(features, boxes)
         for conv in self.convs:
             x = conv(x)
-        return self.logits(self.upsample(x).relu_())  # type: ignore[no-any-return]
+        return self.logits(self.upsample(x).relu_())
 
 
 def pool_boxes(features: tuple[Tensor, ...], boxes: list[Tensor]) -> Tensor:

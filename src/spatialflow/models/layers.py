@@ -14,7 +14,7 @@ def group_norm(channels: int) -> nn.GroupNorm:
 
 
 class ConvLayer(nn.Module):
-    """Convolution, optional GroupNorm, optional ReLU; keeps the resolution. (B, C_in, H, W) -> (B, C_out, H, W)."""
+    """Convolution, optional GroupNorm, optional ReLU: (B, C_in, H, W) -> (B, C_out, H, W)."""
 
     def __init__(
         self,
@@ -36,7 +36,7 @@ class ConvLayer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """See the class."""
-        return self.relu(self.norm(self.conv(x)))  # type: ignore[no-any-return]
+        return self.relu(self.norm(self.conv(x)))
 
 
 def init_normal(module: nn.Module, std: float = 0.01) -> None:

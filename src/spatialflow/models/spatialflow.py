@@ -20,8 +20,8 @@ PRIOR = 0.01
 class SpatialFlow(nn.Module):
     """SpatialFlow (Chen et al., IEEE TCSVT 2020, arXiv 1910.08787): no targets and no NMS in here.
 
-    ``config`` and ``categories`` ride along, so that whoever holds the model can prepare images for it and name
-    what it finds.
+    ``config`` and ``categories`` ride along, so that whoever holds the model can prepare images for it and
+    name what it finds.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class SpatialFlow(nn.Module):
 
         With ``class_agnostic_masks`` the second axis has length 1.
         """
-        return self.mask_head(mask_features, boxes)  # type: ignore[no-any-return]
+        return self.mask_head(mask_features, boxes)
 
 
 def build_model(

@@ -45,10 +45,10 @@ class FlowStep(nn.Module):
         self.flow = nn.Conv2d(reg_channels, in_channels, 3, padding=1) if has_flow else None
 
     def forward(self, x: Tensor, reg: Tensor) -> Tensor:
-        """x (B, C_in, H, W) and reg (B, C_reg, H, W) -> (B, C, H, W)."""
+        """Features ``x`` (B, C_in, H, W) and ``reg`` (B, C_reg, H, W) -> (B, C, H, W)."""
         if self.flow is not None:
             x = x + self.flow(reg)
-        return self.layer(x)  # type: ignore[no-any-return]
+        return self.layer(x)
 
 
 class FlowSubnets(nn.Module):

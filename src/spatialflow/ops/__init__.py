@@ -1,0 +1,1 @@
+"""Pure tensor functions: anchors, boxes, assignment, masks, losses."""

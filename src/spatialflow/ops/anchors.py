@@ -36,7 +36,8 @@ def grid_anchors(
         device: where to make them.
 
     Returns:
-        For each level (H_l * W_l * A, 4) float32 xyxy in input pixels; the anchor runs fastest, then x, then y.
+        For each level (H_l * W_l * A, 4) float32 xyxy in input pixels; the anchor runs fastest, then x, then
+        y.
     """
     levels = []
     for (height, width), stride in zip(sizes, strides, strict=True):
@@ -55,7 +56,7 @@ def anchors_in_image(
     per_cell: int,
     device: torch.device | str = "cpu",
 ) -> list[Tensor]:
-    """Which anchors belong to cells of one image of a batch rather than to the padding up to the batch's size.
+    """Which anchors belong to cells of one image rather than to the padding up to the batch's size.
 
     A cell counts if it begins inside the image's own padded size (next multiple of 32).
 

@@ -12,10 +12,10 @@ def assign(
 ) -> Tensor:
     """Match boxes with ground truth by overlap.
 
-    A box whose best IoU is at least ``positive`` takes that ground truth; below ``negative`` it is a negative;
-    between the two it is ignored. Then every ground truth also takes the boxes that reach its own best IoU, all of
-    them where several tie, provided it is at least ``min_best`` and not zero; where two claim one box the later
-    ground truth has it. This is the order of events in the original (mmdetection's MaxIoUAssigner).
+    A box whose best IoU is at least ``positive`` takes that ground truth; below ``negative`` it is a
+    negative; between the two it is ignored. Then every ground truth also takes the boxes that reach its own
+    best IoU, all of them where several tie, provided it is at least ``min_best`` and not zero; where two claim
+    one box the later ground truth has it. This is the order of events in the original (mmdetection's MaxIoUAssigner).
 
     Args:
         iou: (G, N).

@@ -53,9 +53,9 @@ def _size_and_centre(boxes: Tensor) -> tuple[Tensor, Tensor]:
 def class_nms(boxes: Tensor, scores: Tensor, labels: Tensor, iou: float, limit: int) -> Tensor:
     """Greedy NMS within each class -> indices by descending score, at most ``limit``, int64.
 
-    Classes are kept apart by moving each to its own place, label * (largest coordinate + 1), in float32, and a box
-    goes if its IoU with a better one of its class is greater than ``iou``: both as the original, whose rounding in
-    that step decides near-ties.
+    Classes are kept apart by moving each to its own place, label * (largest coordinate + 1), in float32, and
+    a box goes if its IoU with a better one of its class is greater than ``iou``: both as the original, whose
+    rounding in that step decides near-ties.
     """
     if len(boxes) == 0:
         return labels.new_zeros(0)

@@ -1,0 +1,1 @@
+"""From dense outputs to detections and panoptic maps."""

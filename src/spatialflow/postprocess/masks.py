@@ -28,9 +28,9 @@ def paste_mask(
 ) -> MaskWindow:
     """Stretch a mask over its box.
 
-    A pixel belongs to the mask if the map, sampled bilinearly at the pixel's centre and zero outside, reaches one
-    half. A box without width (or height) samples the map's middle over the columns that it touches: so the
-    original, whose masks of such boxes are therefore not empty.
+    A pixel belongs to the mask if the map, sampled bilinearly at the pixel's centre and zero outside, reaches
+    one half. A box without width (or height) samples the map's middle over the columns that it touches: so
+    does the original, whose masks of such boxes are therefore not empty.
 
     Args:
         probabilities: (M, M).
@@ -48,7 +48,7 @@ def paste_mask(
 
 
 def _samples(start: float, end: float, limit: int, size: int) -> tuple[int, NDArray[np.float32]]:
-    """First pixel of the window along one axis, and the bilinear weights (pixels, map cells) of each of its pixels."""
+    """First pixel of the window along one axis, and its pixels' bilinear weights, (pixels, map cells)."""
     first = max(int(np.floor(start)) - 1, 0)
     last = min(int(np.ceil(end)) + 1, limit)
     centres = np.arange(first, max(last, first), dtype=np.float32) + np.float32(0.5)

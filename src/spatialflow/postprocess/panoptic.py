@@ -1,7 +1,7 @@
 """The merge: instances, then stuff, then boxes over what is still void (the original's ``combine_panoptic``).
 
-Faults of the original that are mended: an instance is listed once, no segment is without pixels, and ids count
-1, 2, 3, ... in the order in which segments come about instead of being random.
+Faults of the original that are mended: an instance is listed once, no segment is without pixels, and ids
+count 1, 2, 3, ... in the order in which segments come about instead of being random.
 """
 
 from typing import NamedTuple
@@ -118,7 +118,7 @@ def _paint_stuff(
 def _fill_box(
     canvas: _Canvas, things: Instances, i: int, segment_id: int | None, config: MergeConfig
 ) -> None:
-    """Give instance ``i`` the void pixels of its box, if they are enough of it; a new segment if it had no mask."""
+    """Give instance ``i`` the void pixels of its box if they are enough of it; maybe as a new segment."""
     x1, y1, x2, y2 = (float(v) for v in things.boxes[i])
     # The original turns boxes into x, y, w, h and back before it truncates.
     rows = slice(max(int(y1), 0), max(int(y1 + (y2 - y1)), 0))

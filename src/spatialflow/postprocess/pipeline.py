@@ -1,4 +1,4 @@
-"""From a batch's dense outputs to its panoptic predictions: what prediction, evaluation and validation share."""
+"""From dense outputs to panoptic predictions: what prediction, evaluation and validation share."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -66,7 +66,7 @@ def find(
 def segment_detections(
     model: SpatialFlow, outputs: DenseOutputs, detections: Sequence[Detections], factors: Sequence[Tensor]
 ) -> list[Tensor]:
-    """Mask probabilities of each image's detections, each (N_b, 28, 28) float32, in their own class's channel."""
+    """Mask probabilities of each image's detections in their own class's channel, (N_b, 28, 28) float32."""
     logits = model.segment(
         outputs.mask_features, [d.boxes * f for d, f in zip(detections, factors, strict=True)]
     )
@@ -85,7 +85,7 @@ def scale_factors(
 
 
 def stuff_scores(logits: Tensor) -> Tensor:
-    """(S+1, H, W) logits -> (S+1,) mean softmax probability of each channel where it is the best; 0 if nowhere."""
+    """(S+1, H, W) logits -> (S+1,) mean probability of each channel where it is the best; 0 if nowhere."""
     top, best = logits.flatten(1).float().softmax(dim=0).max(dim=0)
     count = torch.zeros(len(logits), device=logits.device).index_add_(0, best, torch.ones_like(top))
     total = torch.zeros(len(logits), device=logits.device).index_add_(0, best, top)

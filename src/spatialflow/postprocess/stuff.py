@@ -11,8 +11,8 @@ def stuff_map(logits: Tensor, image_size: tuple[int, int], output_size: tuple[in
     """Best channel of each pixel of the photo.
 
     Equal to interpolating the logits to the padded input's size (bilinear, aligned corners), taking the best
-    channel, cutting the padding off and resizing that map to the photo by nearest neighbour, as the original does;
-    but only pixels that the last step reads are computed, a band of rows at a time.
+    channel, cutting the padding off and resizing that map to the photo by nearest neighbour, as the original
+    does; but only pixels that the last step reads are computed, a band of rows at a time.
 
     Args:
         logits: (S+1, H/4, W/4) of one image, H and W of the padded network input.
@@ -43,7 +43,7 @@ def stuff_map(logits: Tensor, image_size: tuple[int, int], output_size: tuple[in
 def _sample_points(
     image_side: int, output_side: int, low_side: int, device: torch.device
 ) -> tuple[Tensor, Tensor]:
-    """Where the pixels of one output side fall among the logits: index of the one before, and weight of the next."""
+    """Where the pixels of one output side fall among the logits: index before, and weight of the next."""
     # nearest neighbour as OpenCV: floor(i * source / destination) in double precision
     nearest = (torch.arange(output_side, dtype=torch.float64) * (image_side / output_side)).floor()
     nearest = nearest.clamp(max=image_side - 1).float()

@@ -1,0 +1,1 @@
+"""Optimisation, schedule, validation, checkpoints: ``spatialflow train``."""

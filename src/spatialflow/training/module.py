@@ -1,6 +1,6 @@
 """The Lightning module: it wires, logs and optimises; it computes nothing."""
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from lightning import LightningModule
@@ -40,8 +40,9 @@ class PanopticModule(LightningModule):
         total = losses.total
         if not torch.isfinite(total):
             raise SpatialFlowError(
-                f"training diverged: the loss is {total.item()} at step {self.global_step}; lower train.lr "
-                f"(now {self.trainer.optimizers[0].param_groups[0]['lr']:.2g}), warm up longer, or set train.clip_norm"
+                f"training diverged: the loss is {total.item()} at step {self.global_step}; lower "
+                f"train.lr (now {self.trainer.optimizers[0].param_groups[0]['lr']:.2g}), warm up longer, or set "
+                f"train.clip_norm"
             )
         shown = {"cls": losses.cls.sum(), "box": losses.box.sum(), "mask": losses.mask, "stuff": losses.stuff}
         self.log_dict(
@@ -73,7 +74,7 @@ class PanopticModule(LightningModule):
         """Add up the ranks and log PQ in percent."""
         state = torch.from_numpy(self.quality.state).to(self.device)
         if self.trainer.world_size > 1:
-            state = self.all_gather(state).sum(dim=0)
+            state = cast(Tensor, self.all_gather(state)).sum(dim=0)
         self.quality.load_state(state.cpu().numpy())
         self.last_result = result = self.quality.compute()
         groups = {"pq": result.all, "pq_things": result.things, "pq_stuff": result.stuff}

@@ -10,7 +10,7 @@ from spatialflow.config import TrainConfig
 
 
 def scaled_lr(config: TrainConfig, batch: int) -> float:
-    """The recipe's rate for ``batch`` images a step: linear in the batch (Goyal et al. 2017), unless turned off."""
+    """The rate for ``batch`` images a step: linear in the batch (Goyal et al. 2017), unless turned off."""
     return config.lr * batch / config.base_batch if config.scale_lr else config.lr
 
 
