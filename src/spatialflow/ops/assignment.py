@@ -14,8 +14,9 @@ def assign(
 
     A box whose best IoU is at least ``positive`` takes that ground truth; below ``negative`` it is a
     negative; between the two it is ignored. Then every ground truth also takes the boxes that reach its own
-    best IoU, all of them where several tie, provided it is at least ``min_best`` and not zero; where two claim
-    one box the later ground truth has it. This is the order of events in the original (mmdetection's MaxIoUAssigner).
+    best IoU, all of them where several tie, provided it is at least ``min_best`` and not zero; where two
+    claim one box the later ground truth has it. This is the order of events in the original (mmdetection's
+    MaxIoUAssigner).
 
     Args:
         iou: (G, N).
