@@ -1,20 +1,11 @@
 """Typed configuration: the defaults are the recipe ``spatialflow_r50_fpn_20e_coco``, stated once, here.
 
-A recipe is a YAML file that names only what differs from these defaults (or from another recipe, named by
-``base``). Numbers are those of the original's published configuration (github.com/chensnathan/SpatialFlow).
+Numbers are those of the original's published configuration (github.com/chensnathan/SpatialFlow).
 """
 
-import difflib
-import os
-from collections.abc import Mapping, Sequence
-from importlib import resources
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-
-from spatialflow.errors import ConfigError
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
@@ -197,110 +188,3 @@ class Config(Section):
         if self.model.segmentation_levels > self.model.pyramid_levels:
             raise ValueError("model.segmentation_levels must not exceed model.pyramid_levels")
         return self
-
-
-def recipe_names() -> list[str]:
-    """Names of the shipped recipes."""
-    folder = resources.files("spatialflow").joinpath("configs")
-    return sorted(f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name.endswith(".yaml"))
-
-
-def load_config(name_or_path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Config:
-    """Read a recipe and apply dotted overrides.
-
-    Args:
-        name_or_path: a shipped recipe's name (see :func:`recipe_names`) or the path of a YAML file.
-        overrides: such as ``"model.backbone=resnet101"``; values are read as YAML.
-
-    Raises:
-        ConfigError: unknown recipe or key (the nearest known name is given), or a value out of range.
-    """
-    name, content = _read_recipe(str(name_or_path))
-    for override in overrides:
-        key, equals, value = override.partition("=")
-        if not equals or not key:
-            raise ConfigError(
-                f"override {override!r}: expected key.sub=value, such as model.backbone=resnet101"
-            )
-        try:
-            _assign(content, key.split("."), yaml.safe_load(value), override)
-        except yaml.YAMLError as error:
-            raise ConfigError(
-                f"override {override!r}: the value is not valid YAML ({_one_line(error)})"
-            ) from error
-    return config_from_dict(content, name)
-
-
-def config_from_dict(content: Mapping[str, Any], source: str) -> Config:
-    """Validate a nested dictionary; ``source`` is what errors call it.
-
-    Raises:
-        ConfigError: see :func:`load_config`.
-    """
-    try:
-        return Config.model_validate(content)
-    except ValidationError as error:
-        raise ConfigError(f"{source}: {_explain(error)}") from error
-
-
-def _read_recipe(name: str) -> tuple[str, dict[str, Any]]:
-    known = recipe_names()
-    if name in known:
-        text = resources.files("spatialflow").joinpath("configs", f"{name}.yaml").read_text(encoding="utf-8")
-        stem = name
-    elif name.endswith((".yaml", ".yml")) or Path(name).is_file():
-        stem = Path(name).stem
-        try:
-            text = Path(name).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{name}: the recipe cannot be read ({error}); give a YAML file or one of: "
-                              f"{', '.join(known)}") from error  # fmt: skip
-    else:
-        raise ConfigError(f"recipe {name!r} is unknown{_nearest(name, known)}; recipes: {', '.join(known)}")
-    try:
-        content = yaml.safe_load(text) or {}
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{name}: is not valid YAML ({_one_line(error)})") from error
-    if not isinstance(content, dict):
-        raise ConfigError(f"{name}: a mapping of sections (model, data, loss, train) is expected")
-    base = content.pop("base", None)
-    if base is not None:
-        inherited = _read_recipe(str(base))[1]
-        content = _merge(inherited, content)
-    return name, content | {"name": content["name"] if base is None and "name" in content else stem}
-
-
-def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(below)
-    for key, value in above.items():
-        old = merged.get(key)
-        merged[key] = _merge(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
-    return merged
-
-
-def _assign(content: dict[str, Any], keys: list[str], value: Any, override: str) -> None:
-    for key in keys[:-1]:
-        content = content.setdefault(key, {})
-        if not isinstance(content, dict):
-            raise ConfigError(f"override {override!r}: {key} is a value, not a section")
-    content[keys[-1]] = value
-
-
-def _explain(error: ValidationError) -> str:
-    first = error.errors()[0]
-    path = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
-        section: Any = Config
-        for part in first["loc"][:-1]:
-            section = section.model_fields[str(part)].annotation
-        return f"{path} is no known key{_nearest(str(first['loc'][-1]), list(section.model_fields))}"
-    return f"{path or 'configuration'}: {first['msg']}; got {first['input']!r}" if path else first["msg"]
-
-
-def _nearest(name: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
-    return f"; did you mean {close[0]!r}?" if close else f" (known: {', '.join(known)})"
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
