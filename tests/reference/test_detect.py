@@ -26,7 +26,6 @@ CASES = {
     "wide2": ("detect.json", 1, "coco/images", "detect_{}"),
     "portrait": ("detect_extra.json", 0, None, "detect_extra_{}"),
 }
-SLOW_R101 = pytest.param("r101", marks=pytest.mark.slow)
 
 
 class Case(NamedTuple):
@@ -53,24 +52,24 @@ class Case(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def cases(models: Models, reference: Path, shared_data: Path) -> Callable[[str, str], Case]:
+def cases(models: Models, reference: Path, shared_data: Path) -> Callable[[str], Case]:
     @functools.cache
-    def predictor(name: str, scale: tuple[int, int]) -> Predictor:
-        model = models(name)
+    def predictor(scale: tuple[int, int]) -> Predictor:
+        model = models("r50")
         data = model.config.data.model_copy(update={"test_scale": scale})
         model.config = model.config.model_copy(update={"data": data})
         return Predictor(model, device="cpu", precision="fp32")
 
     @functools.cache
-    def run(name: str, case: str) -> Case:
+    def run(case: str) -> Case:
         file, index, photos, prefix = CASES[case]
-        folder = reference / "public" / name
+        folder = reference / "public" / "r50"
         golden = json.loads((folder / file).read_text())
         image = golden["images"][index]
         stem = golden["panoptic_using_bbox_True"]["images"][index]["file_name"].removesuffix(".png")
         place = shared_data / photos if photos else reference / "public" / "images"
         photo = place / f"{stem}.jpg"
-        chosen = predictor(name, tuple(golden["img_scale"]))
+        chosen = predictor(tuple(golden["img_scale"]))
         (found,) = chosen.find([photo])
         return Case(photo, folder, prefix.format(stem), golden, image, index, found, chosen)
 
@@ -78,9 +77,8 @@ def cases(models: Models, reference: Path, shared_data: Path) -> Callable[[str, 
 
 
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("name", ["r50", SLOW_R101])
-def test_same_detections_in_the_same_order(cases: Callable[[str, str], Case], name: str, case: str) -> None:
-    one = cases(name, case)
+def test_same_detections_in_the_same_order(cases: Callable[[str], Case], case: str) -> None:
+    one = cases(case)
     things = one.found.things
     assert things.labels.tolist() == one.detections["labels"]
     assert np.abs(things.scores - np.array(one.detections["scores"])).max() <= 1e-4
@@ -88,9 +86,8 @@ def test_same_detections_in_the_same_order(cases: Callable[[str, str], Case], na
 
 
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("name", ["r50", SLOW_R101])
-def test_same_masks(cases: Callable[[str, str], Case], name: str, case: str) -> None:
-    one = cases(name, case)
+def test_same_masks(cases: Callable[[str], Case], case: str) -> None:
+    one = cases(case)
     things = one.found.things
     for i, rle in enumerate(one.detections["masks"]):
         expected = decode_rle(rle)
@@ -103,9 +100,8 @@ def test_same_masks(cases: Callable[[str, str], Case], name: str, case: str) -> 
 
 
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("name", ["r50", SLOW_R101])
-def test_same_stuff_map(cases: Callable[[str, str], Case], name: str, case: str) -> None:
-    one = cases(name, case)
+def test_same_stuff_map(cases: Callable[[str], Case], case: str) -> None:
+    one = cases(case)
     expected = cv2.imread(str(one.folder / f"{one.prefix}_stuff_ori.png"), cv2.IMREAD_UNCHANGED)
     assert one.found.stuff.shape == expected.shape
     assert (one.found.stuff == expected).mean() >= 0.999
@@ -113,9 +109,8 @@ def test_same_stuff_map(cases: Callable[[str, str], Case], name: str, case: str)
 
 @pytest.mark.parametrize("using_bbox", [False, True])
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("name", ["r50", SLOW_R101])
-def test_same_panoptic_map(cases: Callable[[str, str], Case], name: str, case: str, using_bbox: bool) -> None:
-    one = cases(name, case)
+def test_same_panoptic_map(cases: Callable[[str], Case], case: str, using_bbox: bool) -> None:
+    one = cases(case)
     entry, index_map = one.panoptic(using_bbox)
     prediction = one.merged(using_bbox)
     ids = prediction.segment_ids.numpy()
@@ -140,8 +135,8 @@ def test_same_panoptic_map(cases: Callable[[str, str], Case], name: str, case: s
 
 @pytest.mark.parametrize("using_bbox", [False, True])
 @pytest.mark.parametrize("case", CASES)
-def test_segments_are_valid(cases: Callable[[str, str], Case], case: str, using_bbox: bool) -> None:
-    prediction = cases("r50", case).merged(using_bbox)
+def test_segments_are_valid(cases: Callable[[str], Case], case: str, using_bbox: bool) -> None:
+    prediction = cases(case).merged(using_bbox)
     areas = np.bincount(prediction.segment_ids.numpy().ravel())
     assert [s.id for s in prediction.segments] == list(range(1, len(areas)))  # unique and deterministic
     for segment in prediction.segments:
@@ -152,14 +147,14 @@ def test_segments_are_valid(cases: Callable[[str, str], Case], case: str, using_
         assert segment.is_thing == segment.category.is_thing
 
 
-def test_the_fault_to_be_mended_does_occur(cases: Callable[[str, str], Case]) -> None:
+def test_the_fault_to_be_mended_does_occur(cases: Callable[[str], Case]) -> None:
     """Else the tests above would not show that segments are listed once."""
-    segments = [s for case in CASES for s in cases("r50", case).panoptic(True)[0]["segments"]]
+    segments = [s for case in CASES for s in cases(case).panoptic(True)[0]["segments"]]
     assert any(s["duplicate_entry"] for s in segments)
 
 
-def test_predict_is_find_and_merge(cases: Callable[[str, str], Case]) -> None:
-    one = cases("r50", "wide")
+def test_predict_is_find_and_merge(cases: Callable[[str], Case]) -> None:
+    one = cases("wide")
     predicted = one.predictor.predict(read_photo(one.photo))
     merged = one.merged(using_bbox=True)
     assert torch.equal(predicted.segment_ids, merged.segment_ids)
