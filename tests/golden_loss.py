@@ -1,8 +1,8 @@
 """The original's stuff loss with its two faults, to compare the rest like with like.
 
-Faults (MANIFEST of the golden numbers, quirks 1 and 2): the loss grows with the batch size, and the first image's
-size is taken for the valid region of the whole batch, inside which the padding of the other images is trained as
-class 0. With one image neither shows but in the weight, which is 0.25 for it and 0.5 for two.
+Faults (MANIFEST of the golden numbers, quirks 1 and 2): the loss grows with the batch size, and the first
+image's size is taken for the valid region of the whole batch, inside which the padding of the other images is
+trained as class 0. With one image neither shows but in the weight, which is 0.25 for it and 0.5 for two.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
 """Three optimiser steps on the two photos follow the original's.
 
-Stem and first stage frozen, BatchNorm fixed, SGD as in its recipe; the stuff loss with the original's faults (see
-golden_loss.py), because from the second step on they move every other loss.
+Stem and first stage frozen, BatchNorm fixed, SGD as in its recipe; the stuff loss with the original's faults
+(see golden_loss.py), because from the second step on they move every other loss.
 """
 
 import json
