@@ -1,28 +1,14 @@
-"""Id PNGs: both decoders give the ids that were written, and refuse what is not an id PNG."""
+"""Id PNGs give the ids that were written, and what is not an id PNG is refused."""
 
 import io
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from spatialflow import image_io
 from spatialflow.errors import DataError
 from spatialflow.image_io import decode_id_png, encode_id_png, read_id_png
-
-DECODERS = ["opencv", "kornia_rs"]
-
-
-@pytest.fixture(params=DECODERS, autouse=True)
-def decoder(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    if request.param == "kornia_rs":
-        pytest.importorskip("kornia_rs.io", reason="kornia-rs is not installed")
-    else:
-        monkeypatch.setattr(image_io, "_fast_rgb_decoder", lambda: None)
-    return request.param
-
 
 def png(pixels: np.ndarray, mode: str | None = None) -> bytes:
     image = Image.fromarray(pixels)
