@@ -1,14 +1,18 @@
 """Panoptic segmentation with SpatialFlow (Chen et al., IEEE TCSVT 2020) in plain PyTorch."""
 
-from spatialflow.categories import Categories, Category
-from spatialflow.checkpoints import load_model, save_model
-from spatialflow.config import Config, load_config
-from spatialflow.errors import SpatialFlowError
-from spatialflow.evaluation.panoptic_quality import evaluate_pq
-from spatialflow.evaluation.pq_result import PQResult
-from spatialflow.inference import Predictor, load_image
-from spatialflow.models.spatialflow import SpatialFlow, build_model
-from spatialflow.structures import DenseOutputs, PanopticPrediction, Segment
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from spatialflow.categories import Categories, Category
+    from spatialflow.checkpoints import load_model, save_model
+    from spatialflow.config import Config, load_config
+    from spatialflow.errors import SpatialFlowError
+    from spatialflow.evaluation.panoptic_quality import evaluate_pq
+    from spatialflow.evaluation.pq_result import PQResult
+    from spatialflow.inference import Predictor, load_image
+    from spatialflow.models.spatialflow import SpatialFlow, build_model
+    from spatialflow.structures import DenseOutputs, PanopticPrediction, Segment
 
 __version__ = "0.1.0"
 
@@ -30,3 +34,37 @@ __all__ = [
     "load_model",
     "save_model",
 ]
+
+# Imported at first use: PyTorch takes seconds, which `spatialflow --help` need not.
+_HOME = {
+    "Categories": "categories",
+    "Category": "categories",
+    "Config": "config",
+    "DenseOutputs": "structures",
+    "PQResult": "evaluation.pq_result",
+    "PanopticPrediction": "structures",
+    "Predictor": "inference",
+    "Segment": "structures",
+    "SpatialFlow": "models.spatialflow",
+    "SpatialFlowError": "errors",
+    "build_model": "models.spatialflow",
+    "evaluate_pq": "evaluation.panoptic_quality",
+    "load_config": "config",
+    "load_image": "inference",
+    "load_model": "checkpoints",
+    "save_model": "checkpoints",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name at its first use."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """All public names, imported or not."""
+    return sorted({*globals(), *__all__})

@@ -58,14 +58,26 @@ def load_model(
     return model.to(device or "cpu").eval()
 
 
-def load_checkpoint(path: str | os.PathLike[str], config: Config | str | None = None) -> Checkpoint:
-    """Read a file's weights and description without building the model. See :func:`load_model`."""
+def load_checkpoint(
+    path: str | os.PathLike[str], config: Config | str | None = None, *, default: Config | None = None
+) -> Checkpoint:
+    """Read a file's weights and description without building the model.
+
+    Args:
+        path: see :func:`load_model`.
+        config: see :func:`load_model`.
+        default: what the model is if neither ``config`` nor the file says so, as the original's files do not.
+
+    Raises:
+        CheckpointError: see :func:`load_model`.
+    """
     if isinstance(config, str):
         config = load_config(config)
     with resources.as_file(_locate(path)) as file:
         state, metadata = _read_safetensors(file) if file.suffix == ".safetensors" else _read_torch(file)
     source = str(path)
     if original.is_original(state):
+        config = config or default
         categories = Categories.load(config.data.categories if config else "coco_panoptic")
         config = config or load_config("spatialflow_r50_fpn_20e_coco", original.overrides(state, source))
         state = original.convert(state, source)

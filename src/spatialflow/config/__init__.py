@@ -1,6 +1,6 @@
 """What a run depends on: a typed configuration, and the recipes that it is read from."""
 
-from spatialflow.config.recipes import config_from_dict, load_config, recipe_names
+from spatialflow.config.recipes import config_from_dict, load_config, override_config, recipe_names
 from spatialflow.config.schema import (
     AnchorConfig,
     Config,
@@ -25,5 +25,6 @@ __all__ = [
     "TrainConfig",
     "config_from_dict",
     "load_config",
+    "override_config",
     "recipe_names",
 ]

@@ -31,6 +31,19 @@ def load_config(name_or_path: str | os.PathLike[str], overrides: Sequence[str] =
         ConfigError: unknown recipe or key (the nearest known name is given), or a value out of range.
     """
     name, content = _read_recipe(str(name_or_path))
+    return _apply(content, overrides, name)
+
+
+def override_config(config: Config, overrides: Sequence[str], source: str) -> Config:
+    """A config with dotted overrides; ``source`` is what errors call it.
+
+    Raises:
+        ConfigError: see :func:`load_config`.
+    """
+    return _apply(config.model_dump(), overrides, source)
+
+
+def _apply(content: dict[str, Any], overrides: Sequence[str], source: str) -> Config:
     for override in overrides:
         key, equals, value = override.partition("=")
         if not equals or not key:
@@ -43,7 +56,7 @@ def load_config(name_or_path: str | os.PathLike[str], overrides: Sequence[str] =
             raise ConfigError(
                 f"override {override!r}: the value is not valid YAML ({_one_line(error)})"
             ) from error
-    return config_from_dict(content, name)
+    return config_from_dict(content, source)
 
 
 def config_from_dict(content: Mapping[str, Any], source: str) -> Config:

@@ -38,17 +38,21 @@ class PanopticModule(LightningModule):
         mask_logits = self.model.segment(outputs.mask_features, proposals.boxes)
         losses = self.criterion(outputs, mask_logits, proposals, batch)
         total = losses.total
+        rate = self.trainer.optimizers[0].param_groups[0]["lr"]
         if not torch.isfinite(total):
             raise SpatialFlowError(
                 f"training diverged: the loss is {total.item()} at step {self.global_step}; lower "
-                f"train.lr (now {self.trainer.optimizers[0].param_groups[0]['lr']:.2g}), warm up longer, or set "
-                f"train.clip_norm"
+                f"train.lr (the rate now is {rate:.2g}), warm up longer, or set train.clip_norm"
             )
-        shown = {"cls": losses.cls.sum(), "box": losses.box.sum(), "mask": losses.mask, "stuff": losses.stuff}
-        self.log_dict(
-            {f"loss/{k}": v.detach() for k, v in shown.items()}, prog_bar=True, batch_size=len(batch)
-        )
-        self.log("loss/total", total.detach(), prog_bar=True, batch_size=len(batch))
+        shown = {
+            "cls": losses.cls.sum(),
+            "box": losses.box.sum(),
+            "mask": losses.mask,
+            "stuff": losses.stuff,
+            "total": total,
+        }
+        self.log_dict({f"loss/{k}": v.detach() for k, v in shown.items()}, prog_bar=True)
+        self.log("lr", rate)
         return total
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
@@ -72,26 +76,23 @@ class PanopticModule(LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Add up the ranks and log PQ in percent."""
-        state = torch.from_numpy(self.quality.state).to(self.device)
         if self.trainer.world_size > 1:
-            state = cast(Tensor, self.all_gather(state)).sum(dim=0)
-        self.quality.load_state(state.cpu().numpy())
+            state = torch.from_numpy(self.quality.state).to(self.device)
+            total = cast(Tensor, self.all_gather(state)).sum(dim=0)
+            self.quality.load_state(total.cpu().numpy())
         self.last_result = result = self.quality.compute()
         groups = {"pq": result.all, "pq_things": result.things, "pq_stuff": result.stuff}
-        # every rank has the sum already
-        self.log_dict(
-            {f"val/{k}": 100 * g.pq for k, g in groups.items()}, prog_bar=True, rank_zero_only=False
-        )
+        # every rank has the whole already, so that averaging over ranks changes nothing
+        self.log_dict({f"val/{k}": 100 * g.pq for k, g in groups.items()}, prog_bar=True, sync_dist=True)
 
     def configure_optimizers(self) -> Any:
-        """The recipe's optimiser and its rate for every step."""
+        """The recipe's optimiser, and its rate for every step of the whole training."""
         train = self.config.train
         lr = scaled_lr(train, self.config.data.batch_size * self.trainer.world_size)
         optimizer = build_optimizer(self.model, train, lr)
-        total = int(self.trainer.estimated_stepping_batches)
-        epochs = max(self.trainer.max_epochs or 1, 1)
-        per_epoch = int(self.trainer.num_training_batches) or -(-total // epochs)
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lr_factor(train, per_epoch, total))
+        _ = self.trainer.estimated_stepping_batches  # counts the batches of an epoch
+        factor = lr_factor(train, int(self.trainer.num_training_batches))
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

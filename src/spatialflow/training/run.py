@@ -1,9 +1,10 @@
 """``spatialflow train``: from a config to a trained model on disk."""
 
+import contextlib
 import logging
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,22 +12,29 @@ from typing import Any
 import lightning
 import torch
 from lightning.fabric.plugins.io import TorchCheckpointIO
-from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint, TQDMProgressBar
-from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.utilities import rank_zero_only
 
 from spatialflow.categories import Categories
 from spatialflow.checkpoints.files import load_checkpoint, load_weights
-from spatialflow.config import Config
+from spatialflow.config import Config, TrainConfig
 from spatialflow.data.datamodule import PanopticData
-from spatialflow.errors import CheckpointError, ConfigError
+from spatialflow.errors import ConfigError, OutputError
 from spatialflow.evaluation.pq_result import PQResult
 from spatialflow.files import atomic_path, check_writable_folder
 from spatialflow.models.spatialflow import SpatialFlow, build_model
 from spatialflow.precision import choose
+from spatialflow.training.callbacks import BEST, LAST, KeepCheckpoints, LossBar, ValidateAtEnd
+from spatialflow.training.metrics_csv import MetricsCsv
 from spatialflow.training.module import PanopticModule
+from spatialflow.training.resume import Place, check_folder, place_to_resume
 from spatialflow.training.schedule import scaled_lr
 
-_LIGHTNING_PRECISION = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
+LOGS = "logs"
+_LIGHTNING_PRECISION: dict[str, Any] = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
+_ACCELERATOR = {"cuda": "gpu"}
+_DEVICE = {"gpu": "cuda"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +47,7 @@ class TrainResult:
     best: Path
     """Checkpoint of the epoch with the highest validation PQ."""
     result: PQResult | None
-    """Of the last validation."""
+    """Of the last validation; None if nothing was left to train."""
     model: SpatialFlow
     """As after the last step."""
 
@@ -50,9 +58,19 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | os.PathLike[str], storage_options: Any = None
     ) -> None:
-        """Write under a temporary name, then rename."""
+        """Write under a temporary name, then rename.
+
+        Raises:
+            OutputError: the folder cannot be written to, or the disk is full.
+        """
         with atomic_path(path) as temporary:
-            torch.save(checkpoint, temporary)
+            try:
+                torch.save(checkpoint, temporary)
+            except RuntimeError as error:  # PyTorch's writer does not say what the operating system said
+                raise OutputError(
+                    f"{path}: cannot be written ({str(error).splitlines()[0]}); free some space and go on "
+                    f"with --resume"
+                ) from error
 
 
 def train(
@@ -64,117 +82,153 @@ def train(
 ) -> TrainResult:
     """Train a recipe; validates, and writes ``last.ckpt`` and ``best.ckpt``, TensorBoard and CSV logs.
 
+    An interrupted training that is resumed comes to the same result as one that was not interrupted.
+
     Args:
         config: the recipe; results go to ``config.train.out / config.name``.
         resume: go on from that folder's ``last.ckpt``, optimiser and schedule included.
         weights: start from this checkpoint's weights, with a new optimiser.
-        say: gets the lines of the start-up text.
+        say: gets the lines of the start-up text, on the first of several processes only.
 
     Raises:
         SpatialFlowError: of all kinds, with one line that says what to do.
     """
+    if resume and weights is not None:
+        raise ConfigError("--resume and --weights exclude each other; --resume goes on with the run's own")
     folder = Path(config.train.out) / config.name
-    last = folder / "last.ckpt"
-    if resume and not last.is_file():
-        raise CheckpointError(f"{last}: no such checkpoint to resume from; train without --resume first")
-    if last.exists() and not resume:
-        raise ConfigError(
-            f"{folder}: holds an earlier run; go on with --resume, or choose another folder with train.out=FOLDER"
-        )
-    lightning.seed_everything(config.train.seed, verbose=False)
-    _quieten()
-    categories = Categories.load(config.data.categories)
-    data = PanopticData(config.data, categories, config.train.seed)
-    data.setup("fit")
-    start_fresh = weights is None and not resume
-    model = build_model(config, categories, pretrained=start_fresh and config.model.pretrained)
-    if weights is not None:
-        load_weights(model, load_checkpoint(weights).state, str(weights))
-    check_writable_folder(folder)
-    module = PanopticModule(model.to(memory_format=torch.channels_last), config)
-    trainer = _trainer(config, folder)
-    _announce(config, trainer, data, folder, say)
-    trainer.fit(module, datamodule=data, ckpt_path=str(last) if resume else None, weights_only=True)
-    best = folder / "best.ckpt"
-    return TrainResult(folder, last, best if best.exists() else last, module.last_result, model)
-
-
-def _trainer(config: Config, folder: Path) -> lightning.Trainer:
-    train = config.train
-    devices: Any = train.devices
-    if devices != "auto":
-        try:
-            devices = [int(d) for d in devices.split(",")] if "," in devices else int(devices)
-        except ValueError as error:
+    last, best = folder / LAST, folder / BEST
+    check_folder(folder, resume)
+    with _quiet():
+        lightning.seed_everything(config.train.seed, verbose=False)
+        data = PanopticData(config.data, Categories.load(config.data.categories), config.train.seed)
+        data.setup("fit")
+        model, start = _starting_point(config, data, last if resume else None, weights)
+        check_writable_folder(folder)
+        trainer = _trainer(config, folder, start)
+        say = rank_zero_only(say)
+        if len(data.val_set) < trainer.world_size:
             raise ConfigError(
-                f"train.devices={devices}: give auto, a number, or numbers with commas"
-            ) from error
-    device = {"gpu": "cuda"}.get(train.accelerator, train.accelerator)
-    hardware = choose(device, train.precision)
-    logs: list[Any] = [
-        CSVLogger(folder, name="", version="logs"),
-        TensorBoardLogger(folder, name="", version="logs"),
-    ]
-    callbacks: list[Any] = [
-        ModelCheckpoint(folder, filename="last", every_n_epochs=train.val_every, enable_version_counter=False),
-        ModelCheckpoint(
-            folder, filename="best", monitor="val/pq", mode="max", every_n_epochs=train.val_every,
-            enable_version_counter=False,
-        ),
-        LearningRateMonitor("step"),
-        TQDMProgressBar(refresh_rate=5),
-    ]  # fmt: skip
-    return lightning.Trainer(
-        accelerator=train.accelerator if train.accelerator != "auto" else _accelerator(hardware.device.type),
-        devices=devices,
-        num_nodes=train.nodes,
-        precision=_LIGHTNING_PRECISION[hardware.precision],  # type: ignore[arg-type]
-        max_epochs=train.epochs,
-        max_steps=train.max_steps or -1,
-        gradient_clip_val=train.clip_norm,
-        check_val_every_n_epoch=train.val_every,
-        log_every_n_steps=train.log_every,
-        num_sanity_val_steps=0,
-        use_distributed_sampler=False,
-        enable_model_summary=False,
-        default_root_dir=folder,
-        logger=logs,
-        callbacks=callbacks,
-        plugins=[AtomicCheckpointIO()],
-    )
+                f"{data.val_set.annotations}: has {len(data.val_set)} images for {trainer.world_size} "
+                f"processes; lower train.devices or train.nodes"
+            )
+        _announce(config, trainer, data, start, say)
+        module = PanopticModule(model.to(memory_format=torch.channels_last), config)
+        _fit(trainer, module, data, last if resume else None)
+    if trainer.global_step == start.step:
+        say("nothing left to train: the run is complete; raise train.epochs to go on")
+    best = best if best.exists() else last
+    say(f"checkpoints: {last} (last), {best} (best)")
+    return TrainResult(folder, last, best, module.last_result, model)
 
 
-def _accelerator(device: str) -> str:
-    return {"cuda": "gpu"}.get(device, device)
+def _starting_point(
+    config: Config, data: PanopticData, last: Path | None, weights: str | os.PathLike[str] | None
+) -> tuple[SpatialFlow, Place]:
+    """The model before its first step, and how far its training is."""
+    fresh = weights is None and last is None
+    model = build_model(config, data.categories, pretrained=fresh and config.model.pretrained)
+    if last is not None:
+        return model, place_to_resume(last, model, config)
+    if weights is not None:
+        load_weights(model, load_checkpoint(weights, default=config).state, str(weights))
+    return model, Place(0, 0)
+
+
+def _fit(trainer: lightning.Trainer, module: PanopticModule, data: PanopticData, last: Path | None) -> None:
+    try:
+        trainer.fit(module, datamodule=data, ckpt_path=last, weights_only=True)
+    except MisconfigurationException as error:
+        raise ConfigError(" ".join(str(error).split())) from error
+    except SystemExit as error:
+        # Lightning's answer to Ctrl+C; whoever called us decides what becomes of the process
+        if isinstance(error.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from None
+        raise
+
+
+def _trainer(config: Config, folder: Path, start: Place) -> lightning.Trainer:
+    train = config.train
+    hardware = choose(_DEVICE.get(train.accelerator, train.accelerator), train.precision)
+    device = hardware.device.type
+    try:
+        return lightning.Trainer(
+            accelerator=_ACCELERATOR.get(device, device),
+            devices=_devices(train),
+            num_nodes=train.nodes,
+            precision=_LIGHTNING_PRECISION[hardware.precision],
+            max_epochs=train.epochs,
+            max_steps=train.max_steps or -1,
+            gradient_clip_val=train.clip_norm,
+            check_val_every_n_epoch=train.val_every,
+            log_every_n_steps=train.log_every,
+            num_sanity_val_steps=0,
+            use_distributed_sampler=False,
+            enable_model_summary=False,
+            default_root_dir=folder,
+            logger=[
+                MetricsCsv(folder / LOGS / "metrics.csv", start.step),
+                TensorBoardLogger(folder, name="", version=LOGS, purge_step=start.step),
+            ],
+            callbacks=[LossBar(refresh_rate=5), ValidateAtEnd(train), KeepCheckpoints(folder)],
+            plugins=[AtomicCheckpointIO()],
+        )
+    except MisconfigurationException as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"train.devices={train.devices} on {device}: {reason}") from error
+
+
+def _devices(train: TrainConfig) -> Any:
+    """As Lightning wants it: ``auto``, how many, or a list of which."""
+    if train.devices == "auto":
+        return "auto"
+    try:
+        return [int(d) for d in train.devices.split(",")] if "," in train.devices else int(train.devices)
+    except ValueError as error:
+        raise ConfigError(
+            f"train.devices={train.devices}: give auto, a number, or numbers with commas"
+        ) from error
 
 
 def _announce(
-    config: Config, trainer: lightning.Trainer, data: PanopticData, folder: Path, say: Callable[[str], object]
+    config: Config, trainer: lightning.Trainer, data: PanopticData, start: Place, say: Callable[[str], object]
 ) -> None:
+    """The start-up text."""
     train = config.train
     batch = config.data.batch_size * trainer.world_size
     lr = scaled_lr(train, batch)
+    device = trainer.strategy.root_device.type
     say(f"recipe     {config.name}: {config.model.backbone}, {data.categories}")
     say(f"data       {len(data.train_set)} images to train on, {len(data.val_set)} to validate on")
-    say(
-        f"hardware   {trainer.world_size} x {trainer.strategy.root_device.type}, precision {trainer.precision}"
-    )
+    say(f"hardware   {trainer.world_size} x {device}, precision {trainer.precision}")
     if train.scale_lr and batch != train.base_batch:
-        say(f"rate       {lr:.3g} = {train.lr:g} x {batch}/{train.base_batch}: scaled from the recipe's batch of "
-            f"{train.base_batch} images to the actual {batch} (train.scale_lr=false turns this off)")  # fmt: skip
+        say(
+            f"rate       {lr:.3g} = {train.lr:g} x {batch}/{train.base_batch}: scaled from the recipe's "
+            f"batch of {train.base_batch} images to the actual {batch} (train.scale_lr=false turns this off)"
+        )
     else:
         say(f"rate       {lr:.3g} at {batch} images a step")
-    say(f"results    {folder}")
+    if start.step:
+        say(f"resumed    after epoch {start.epoch}, step {start.step}")
+    say(f"results    {Path(train.out) / config.name}")
 
 
-def _quieten() -> None:
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
     """Turn off advice of libraries that a user of ours cannot follow or need not."""
-    for name in ("lightning.pytorch.utilities.rank_zero", "lightning.pytorch.accelerators.cuda"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    for message in (
-        r".*does not have many workers.*",  # data.workers decides
-        r".*Checkpoint directory .* exists.*",  # we checked, or the user resumes
-        r".*The number of training batches .* is smaller than the logging interval.*",
-        r".*`LeafSpec.*",  # inside Lightning
-    ):
-        warnings.filterwarnings("ignore", message)
+    loggers = [logging.getLogger(f"lightning.{name}") for name in ("pytorch", "fabric")]
+    levels = [logger.level for logger in loggers]
+    with warnings.catch_warnings():
+        for message in (
+            r".*does not have many workers",  # data.workers decides
+            r".*The number of training batches .* is smaller than the logging interval",
+            # Lightning 2.6 calls what PyTorch 2.14 deprecated; nothing that our code could change
+            r".*LeafSpec.* is deprecated",
+        ):
+            warnings.filterwarnings("ignore", message)
+        for logger in loggers:
+            logger.setLevel(logging.WARNING)
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)

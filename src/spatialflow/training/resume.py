@@ -1,0 +1,69 @@
+"""Going on with an interrupted training: what must still be the same, and where it stopped."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+from spatialflow.checkpoints.files import load_checkpoint, load_weights
+from spatialflow.config import Config
+from spatialflow.errors import CheckpointError, ConfigError
+from spatialflow.models.spatialflow import SpatialFlow
+from spatialflow.training.callbacks import LAST
+
+
+class Place(NamedTuple):
+    """Where a training stands."""
+
+    epoch: int
+    """Whole epochs done."""
+    step: int
+    """Optimiser steps done."""
+
+
+def check_folder(folder: Path, resume: bool) -> None:
+    """Refuse to resume from nothing, and to overwrite an earlier run.
+
+    Raises:
+        CheckpointError: there is nothing to resume from.
+        ConfigError: the folder holds an earlier run.
+    """
+    last = folder / LAST
+    if resume and not last.is_file():
+        raise CheckpointError(f"{last}: no such checkpoint to resume from; train without --resume first")
+    if last.exists() and not resume:
+        raise ConfigError(
+            f"{folder}: holds an earlier run; go on with --resume, or choose another folder with "
+            f"train.out=FOLDER or name=NAME"
+        )
+
+
+def place_to_resume(last: Path, model: SpatialFlow, config: Config) -> Place:
+    """Check that a checkpoint is of this model and optimiser, and tell where it stopped.
+
+    Raises:
+        CheckpointError: it is no checkpoint of a training, or of another architecture or other classes.
+        ConfigError: the optimiser has changed.
+    """
+    earlier = load_checkpoint(last)
+    load_weights(model, earlier.state, str(last))
+    if earlier.categories.to_json() != model.categories.to_json():
+        raise CheckpointError(
+            f"{last}: was trained on other categories than data.categories={config.data.categories} names; "
+            f"go on with the same, or start anew with --weights and another train.out"
+        )
+    was, now = earlier.config.train.optimizer, config.train.optimizer
+    if was != now:
+        raise ConfigError(
+            f"train.optimizer={now}: {last} was trained with {was}; go on with that, or start anew with "
+            f"--weights {last} and another train.out"
+        )
+    progress = torch.load(last, map_location="cpu", weights_only=True, mmap=True)
+    try:
+        completed = progress["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
+        return Place(int(completed), int(progress["global_step"]))
+    except (KeyError, TypeError) as error:
+        raise CheckpointError(
+            f"{last}: {error}: is missing, so training cannot go on from it; start from its weights with "
+            f"--weights and another train.out"
+        ) from error
