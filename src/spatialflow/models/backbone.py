@@ -48,12 +48,8 @@ class Backbone(nn.Module):
         """Stop the gradient up to the last feature whose stride is at most 2^(stages + 1)."""
         info = zip(self.body.feature_info.module_name(), self.body.feature_info.reduction(), strict=True)
         frozen = [name.replace(".", "_") for name, reduction in info if reduction <= 2 ** (stages + 1)]
-        if not frozen:
-            return
-        for name, child in self.body.named_children():
-            child.requires_grad_(False)
-            if name.replace(".", "_") == frozen[-1]:
-                break
+        if frozen:
+            _freeze_through(self.body, frozen[-1])
 
     def train(self, mode: bool = True) -> "Backbone":
         """Switch the mode; frozen BatchNorm layers stay in evaluation mode."""
@@ -91,6 +87,17 @@ def _create(name: str, pretrained: bool, options: dict[str, Any]) -> Any:
         raise ConfigError(
             f"model.backbone={name}: cannot give feature maps ({error}); choose another"
         ) from error
+
+
+def _freeze_through(module: nn.Module, last: str) -> None:
+    """Stop the gradient of a module's children up to ``last``; ``blocks_0`` may be a child of ``blocks``."""
+    for name, child in module.named_children():
+        if last.startswith(f"{name}_"):
+            return _freeze_through(child, last.removeprefix(f"{name}_"))
+        child.requires_grad_(False)
+        if name == last:
+            return None
+    return None
 
 
 def _channels_first(feature: Tensor, channels: int) -> Tensor:
