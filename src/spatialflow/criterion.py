@@ -94,7 +94,7 @@ class Criterion:
             detected = select(found.boxes, found.scores, detection).boxes
             threshold = self.loss.positive_iou
             owner = assign(pairwise_iou(truth.boxes, detected), threshold, threshold, min_best=threshold)
-            positive = owner >= 0
+            positive = (owner >= 0).nonzero().squeeze(1)[: self.loss.mask_detections]
             boxes.append(torch.cat([truth.boxes, detected[positive]]))
             every = torch.arange(len(truth.boxes), device=owner.device)
             matched.append(torch.cat([every, owner[positive]]))

@@ -85,7 +85,7 @@ class ModelConfig(Section):
     head_channels: Positive = 256
     head_convs: Positive = 4
     head_norm: Literal["none", "group"] = "none"
-    """GroupNorm after the convolutions of pyramid, sub-networks and mask head, or none."""
+    """GroupNorm after the convolutions of the pyramid and the sub-networks, or none."""
     stuff_channels: Positive = 128
     mask_convs: Annotated[int, Field(ge=0)] = 4
     class_agnostic_masks: bool = False
@@ -134,6 +134,8 @@ class LossConfig(Section):
     cls_weight: float = Field(1.0, ge=0)
     box_weight: float = Field(1.0, ge=0)
     mask_weight: float = Field(1.0, ge=0)
+    mask_detections: Annotated[int, Field(ge=0)] = 100
+    """Detections an image whose masks train besides the ground-truth boxes, the best-scored first."""
     stuff_weight: float = Field(0.5, ge=0)
     """Times the mean over images: what the original's 0.25 comes to with its 2 images a GPU, whose losses it
     adds up (a broadcasting slip of its stuff loss)."""

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.ops import roi_align
 
-from spatialflow.models.layers import ConvLayer, Norm, init_kaiming
+from spatialflow.models.layers import ConvLayer, init_kaiming
 
 ROI_SIZE = 14
 FINEST_ROI_SIDE = 56
@@ -50,11 +50,10 @@ class MaskHead(nn.Module):
         channels: int = 256,
         num_classes: int = 80,
         num_convs: int = 4,
-        norm: Norm = "none",
     ) -> None:
         super().__init__()
         sources = [in_channels] + [channels] * num_convs
-        self.convs = nn.ModuleList(ConvLayer(c, channels, norm=norm) for c in sources[:num_convs])
+        self.convs = nn.ModuleList(ConvLayer(c, channels) for c in sources[:num_convs])
         self.upsample = nn.ConvTranspose2d(sources[num_convs], channels, 2, 2)
         self.logits = nn.Conv2d(channels, num_classes, 1)
         init_kaiming(self)

@@ -114,7 +114,7 @@ def build_model(
         cls_predictor,
         box_predictor,
         StuffHead(m.head_channels, m.stuff_channels, categories.num_stuff_channels, m.segmentation_levels),
-        MaskHead(m.head_channels, m.head_channels, mask_classes, m.mask_convs, m.head_norm),
+        MaskHead(m.head_channels, m.head_channels, mask_classes, m.mask_convs),
         config=config,
         categories=categories,
     )

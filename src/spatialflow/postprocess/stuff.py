@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-_BAND_ELEMENTS = 1 << 21
+_CHUNK_ELEMENTS = 1 << 20
 """Interpolated logits held at a time: a few MB stay in the processor's cache."""
 
 
@@ -11,8 +11,9 @@ def stuff_map(logits: Tensor, image_size: tuple[int, int], output_size: tuple[in
     """Best channel of each pixel of the photo.
 
     Equal to interpolating the logits to the padded input's size (bilinear, aligned corners), taking the best
-    channel, cutting the padding off and resizing that map to the photo by nearest neighbour, as the original
-    does; but only pixels that the last step reads are computed, a band of rows at a time.
+    channel, cutting the padding off and resizing that map to the photo by nearest neighbour, as the original.
+    Less is computed: only pixels that the last step reads, and of these only such whose four neighbours among
+    the logits disagree on the best channel; where they agree, so does every mean of them.
 
     Args:
         logits: (S+1, H/4, W/4) of one image, H and W of the padded network input.
@@ -25,18 +26,25 @@ def stuff_map(logits: Tensor, image_size: tuple[int, int], output_size: tuple[in
     channels, low_height, low_width = logits.shape
     top, vertical = _sample_points(image_size[0], output_size[0], low_height, logits.device)
     left, horizontal = _sample_points(image_size[1], output_size[1], low_width, logits.device)
-    right = (left + 1).clamp(max=low_width - 1)
-    bottom = (top + 1).clamp(max=low_height - 1)
-    # Channels last: every step then runs over one pixel's channels, next to each other in memory.
+    # Channels last: a pixel's channels lie next to each other in memory.
     pixels = logits.float().permute(1, 2, 0).contiguous()
-    result = torch.empty(output_size, dtype=torch.uint8, device=logits.device)
-    step = max(1, _BAND_ELEMENTS // (output_size[1] * channels))
-    for start in range(0, output_size[0], step):
-        rows = slice(start, start + step)
-        weight = vertical[rows, None, None]
-        band = torch.lerp(pixels[top[rows]], pixels[bottom[rows]], weight)
-        fine = torch.lerp(band[:, left], band[:, right], horizontal[None, :, None])
-        result[rows] = fine.argmax(dim=2).to(torch.uint8)
+    best = pixels.argmax(dim=2).to(torch.uint8)
+    agree = torch.zeros_like(best, dtype=torch.bool)
+    first = best[:-1, :-1]
+    agree[:-1, :-1] = (first == best[1:, :-1]) & (first == best[:-1, 1:]) & (first == best[1:, 1:])
+    result = best[top][:, left]
+    rows, columns = (~agree[top][:, left]).nonzero(as_tuple=True)
+    pixels = pixels.flatten(0, 1)
+    last_row, last_column = low_height - 1, low_width - 1
+    chunk = max(1, _CHUNK_ELEMENTS // channels)
+    for row, column in zip(rows.split(chunk), columns.split(chunk), strict=True):
+        y, x = top[row], left[column]
+        next_y, next_x = (y + 1).clamp(max=last_row), (x + 1).clamp(max=last_column)
+        weight = vertical[row, None]
+        before = torch.lerp(pixels[y * low_width + x], pixels[next_y * low_width + x], weight)
+        after = torch.lerp(pixels[y * low_width + next_x], pixels[next_y * low_width + next_x], weight)
+        fine = torch.lerp(before, after, horizontal[column, None])
+        result[row, column] = fine.argmax(dim=1).to(torch.uint8)
     return result
 
 
