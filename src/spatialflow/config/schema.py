@@ -5,11 +5,16 @@ Numbers are those of the original's published configuration (github.com/chensnat
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
 Size = tuple[Positive, Positive]
+
+
+def _text_of_number(value: Any) -> Any:
+    """YAML reads ``2`` as a number."""
+    return str(value) if type(value) is int else value
 
 
 class Section(BaseModel):
@@ -165,7 +170,7 @@ class TrainConfig(Section):
     clip_norm: float | None = Field(None, gt=0)
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     accelerator: Literal["auto", "cpu", "gpu", "mps"] = "auto"
-    devices: str = "auto"
+    devices: Annotated[str, BeforeValidator(_text_of_number)] = "auto"
     """``auto``, or how many, or which (``0,1``)."""
     nodes: Positive = 1
     seed: int = 0

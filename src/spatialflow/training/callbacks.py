@@ -1,5 +1,6 @@
 """What a training does besides stepping: show losses, validate at the end, keep checkpoints."""
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,11 @@ class LossBar(TQDMProgressBar):
         """Short names: ``cls`` instead of ``loss/cls``; no version, as each run has a folder of its own."""
         metrics = super().get_metrics(trainer, pl_module)
         return {name.rpartition("/")[2]: value for name, value in metrics.items() if name != "v_num"}
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """End the bar's line, so that the error gets one of its own."""
+        with contextlib.suppress(TypeError):  # no bar yet
+            self.train_progress_bar.close()
 
 
 class ValidateAtEnd(Callback):

@@ -78,7 +78,7 @@ class PanopticModule(LightningModule):
         """Add up the ranks and log PQ in percent."""
         if self.trainer.world_size > 1:
             state = torch.from_numpy(self.quality.state).to(self.device)
-            total = cast(Tensor, self.all_gather(state)).sum(dim=0)
+            total = cast(Tensor, self.trainer.strategy.reduce(state, reduce_op="sum"))
             self.quality.load_state(total.cpu().numpy())
         self.last_result = result = self.quality.compute()
         groups = {"pq": result.all, "pq_things": result.things, "pq_stuff": result.stuff}

@@ -1,7 +1,6 @@
 """Going on with an interrupted training: what must still be the same, and where it stopped."""
 
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 
@@ -10,15 +9,6 @@ from spatialflow.config import Config
 from spatialflow.errors import CheckpointError, ConfigError
 from spatialflow.models.spatialflow import SpatialFlow
 from spatialflow.training.callbacks import LAST
-
-
-class Place(NamedTuple):
-    """Where a training stands."""
-
-    epoch: int
-    """Whole epochs done."""
-    step: int
-    """Optimiser steps done."""
 
 
 def check_folder(folder: Path, resume: bool) -> None:
@@ -38,8 +28,8 @@ def check_folder(folder: Path, resume: bool) -> None:
         )
 
 
-def place_to_resume(last: Path, model: SpatialFlow, config: Config) -> Place:
-    """Check that a checkpoint is of this model and optimiser, and tell where it stopped.
+def steps_done(last: Path, model: SpatialFlow, config: Config) -> int:
+    """Check that a checkpoint is of this model and optimiser, and count the steps it took.
 
     Raises:
         CheckpointError: it is no checkpoint of a training, or of another architecture or other classes.
@@ -60,10 +50,9 @@ def place_to_resume(last: Path, model: SpatialFlow, config: Config) -> Place:
         )
     progress = torch.load(last, map_location="cpu", weights_only=True, mmap=True)
     try:
-        completed = progress["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
-        return Place(int(completed), int(progress["global_step"]))
-    except (KeyError, TypeError) as error:
+        return int(progress["global_step"])
+    except KeyError as error:
         raise CheckpointError(
-            f"{last}: {error}: is missing, so training cannot go on from it; start from its weights with "
+            f"{last}: global_step: is missing, so training cannot go on from it; start from its weights with "
             f"--weights and another train.out"
         ) from error

@@ -28,7 +28,7 @@ from spatialflow.precision import choose
 from spatialflow.training.callbacks import BEST, LAST, KeepCheckpoints, LossBar, ValidateAtEnd
 from spatialflow.training.metrics_csv import MetricsCsv
 from spatialflow.training.module import PanopticModule
-from spatialflow.training.resume import Place, check_folder, place_to_resume
+from spatialflow.training.resume import check_folder, steps_done
 from spatialflow.training.schedule import scaled_lr
 
 LOGS = "logs"
@@ -114,7 +114,7 @@ def train(
         _announce(config, trainer, data, start, say)
         module = PanopticModule(model.to(memory_format=torch.channels_last), config)
         _fit(trainer, module, data, last if resume else None)
-    if trainer.global_step == start.step:
+    if trainer.global_step == start:
         say("nothing left to train: the run is complete; raise train.epochs to go on")
     best = best if best.exists() else last
     say(f"checkpoints: {last} (last), {best} (best)")
@@ -123,15 +123,15 @@ def train(
 
 def _starting_point(
     config: Config, data: PanopticData, last: Path | None, weights: str | os.PathLike[str] | None
-) -> tuple[SpatialFlow, Place]:
-    """The model before its first step, and how far its training is."""
+) -> tuple[SpatialFlow, int]:
+    """The model before its first step, and the number of steps that are done already."""
     fresh = weights is None and last is None
     model = build_model(config, data.categories, pretrained=fresh and config.model.pretrained)
     if last is not None:
-        return model, place_to_resume(last, model, config)
+        return model, steps_done(last, model, config)
     if weights is not None:
         load_weights(model, load_checkpoint(weights, default=config).state, str(weights))
-    return model, Place(0, 0)
+    return model, 0
 
 
 def _fit(trainer: lightning.Trainer, module: PanopticModule, data: PanopticData, last: Path | None) -> None:
@@ -146,7 +146,7 @@ def _fit(trainer: lightning.Trainer, module: PanopticModule, data: PanopticData,
         raise
 
 
-def _trainer(config: Config, folder: Path, start: Place) -> lightning.Trainer:
+def _trainer(config: Config, folder: Path, start: int) -> lightning.Trainer:
     train = config.train
     hardware = choose(_DEVICE.get(train.accelerator, train.accelerator), train.precision)
     device = hardware.device.type
@@ -166,8 +166,8 @@ def _trainer(config: Config, folder: Path, start: Place) -> lightning.Trainer:
             enable_model_summary=False,
             default_root_dir=folder,
             logger=[
-                MetricsCsv(folder / LOGS / "metrics.csv", start.step),
-                TensorBoardLogger(folder, name="", version=LOGS, purge_step=start.step),
+                MetricsCsv(folder / LOGS / "metrics.csv", start),
+                TensorBoardLogger(folder, name="", version=LOGS, purge_step=start),
             ],
             callbacks=[LossBar(refresh_rate=5), ValidateAtEnd(train), KeepCheckpoints(folder)],
             plugins=[AtomicCheckpointIO()],
@@ -190,7 +190,7 @@ def _devices(train: TrainConfig) -> Any:
 
 
 def _announce(
-    config: Config, trainer: lightning.Trainer, data: PanopticData, start: Place, say: Callable[[str], object]
+    config: Config, trainer: lightning.Trainer, data: PanopticData, start: int, say: Callable[[str], object]
 ) -> None:
     """The start-up text."""
     train = config.train
@@ -207,8 +207,8 @@ def _announce(
         )
     else:
         say(f"rate       {lr:.3g} at {batch} images a step")
-    if start.step:
-        say(f"resumed    after epoch {start.epoch}, step {start.step}")
+    if start:
+        say(f"resumed    after step {start}")
     say(f"results    {Path(train.out) / config.name}")
 
 
