@@ -52,8 +52,9 @@ def _sample_points(
     image_side: int, output_side: int, low_side: int, device: torch.device
 ) -> tuple[Tensor, Tensor]:
     """Where the pixels of one output side fall among the logits: index before, and weight of the next."""
-    # nearest neighbour as OpenCV: floor(i * source / destination) in double precision
-    nearest = (torch.arange(output_side, dtype=torch.float64) * (image_side / output_side)).floor()
+    # nearest neighbour as OpenCV, whose step in double precision is the inverse of the scale, not a quotient
+    step = 1 / (output_side / image_side)
+    nearest = (torch.arange(output_side, dtype=torch.float64) * step).floor()
     nearest = nearest.clamp(max=image_side - 1).float()
     padded = low_side * 4
     position = nearest * ((low_side - 1) / (padded - 1))
