@@ -71,18 +71,42 @@ def config_from_dict(content: Mapping[str, Any], source: str) -> Config:
         raise ConfigError(f"{source}: {_explain(error)}") from error
 
 
-def _read_recipe(name: str) -> tuple[str, dict[str, Any]]:
+def _read_recipe(name: str, derived: tuple[str, ...] = ()) -> tuple[str, dict[str, Any]]:
+    """The recipe's name for errors, and its content with that of its base under it.
+
+    Args:
+        name: of a shipped recipe, or a path.
+        derived: the recipes whose base this is, to notice a circle.
+    """
+    if name in derived:
+        raise ConfigError(f"{derived[-1]}: base: {name} is based on this recipe itself; break the circle")
+    stem, content = _parse(name)
+    base = content.pop("base", None)
+    content.setdefault("name", stem)
+    if base is not None:
+        base = str(base)
+        if base not in recipe_names():  # a path, like every path in a file relative to that file
+            base = str(Path(name).parent / base)
+        content = _merge(_read_recipe(base, (*derived, name))[1], content)
+    return name, content
+
+
+def _parse(name: str) -> tuple[str, dict[str, Any]]:
+    """A recipe's short name, and what its file says."""
     known = recipe_names()
     if name in known:
-        text = resources.files("spatialflow").joinpath("configs", f"{name}.yaml").read_text(encoding="utf-8")
         stem = name
+        text = resources.files("spatialflow").joinpath("configs", f"{name}.yaml").read_text(encoding="utf-8")
     elif name.endswith((".yaml", ".yml")) or Path(name).is_file():
         stem = Path(name).stem
         try:
             text = Path(name).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{name}: the recipe cannot be read ({error}); give a YAML file or one of: "
-                              f"{', '.join(known)}") from error  # fmt: skip
+            reason = getattr(error, "strerror", None) or error
+            raise ConfigError(
+                f"{name}: the recipe cannot be read ({reason}); give a YAML file, or one of: "
+                f"{', '.join(known)}"
+            ) from error
     else:
         raise ConfigError(f"recipe {name!r} is unknown{_nearest(name, known)}; recipes: {', '.join(known)}")
     try:
@@ -91,11 +115,7 @@ def _read_recipe(name: str) -> tuple[str, dict[str, Any]]:
         raise ConfigError(f"{name}: is not valid YAML ({_one_line(error)})") from error
     if not isinstance(content, dict):
         raise ConfigError(f"{name}: a mapping of sections (model, data, loss, train) is expected")
-    base = content.pop("base", None)
-    if base is not None:
-        inherited = _read_recipe(str(base))[1]
-        content = _merge(inherited, content)
-    return name, content | {"name": content["name"] if base is None and "name" in content else stem}
+    return stem, content
 
 
 def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
@@ -122,7 +142,9 @@ def _explain(error: ValidationError) -> str:
         for part in first["loc"][:-1]:
             section = section.model_fields[str(part)].annotation
         return f"{path} is no known key{_nearest(str(first['loc'][-1]), list(section.model_fields))}"
-    return f"{path or 'configuration'}: {first['msg']}; got {first['input']!r}" if path else first["msg"]
+    if first["type"] == "model_type":
+        return f"{path}: a section with keys of its own is expected; got {first['input']!r}"
+    return f"{path}: {first['msg']}; got {first['input']!r}" if path else first["msg"]
 
 
 def _nearest(name: str, known: Sequence[str]) -> str:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
 Size = tuple[Positive, Positive]
+Scale = Annotated[float, Field(gt=0)]
 
 
 def _text_of_number(value: Any) -> Any:
@@ -37,7 +38,7 @@ class AnchorConfig(Section):
 
     base_scale: float = Field(4.0, gt=0)
     scales_per_octave: Positive = 3
-    ratios: tuple[Annotated[float, Field(gt=0)], ...] = Field((0.5, 1.0, 2.0), min_length=1)
+    ratios: tuple[Scale, ...] = Field((0.5, 1.0, 2.0), min_length=1)
 
     @property
     def per_cell(self) -> int:
@@ -115,7 +116,7 @@ class DataConfig(Section):
     """``coco_panoptic``, or a JSON file with the categories; the heads are sized by it."""
     mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
     """Of RGB pixels 0..255."""
-    std: tuple[float, float, float] = (58.395, 57.12, 57.375)
+    std: tuple[Scale, Scale, Scale] = (58.395, 57.12, 57.375)
     train_scales: Annotated[tuple[Size, ...], Field(min_length=1, max_length=2)] = ((1333, 800),)
     """Two sides, the longer for the photo's longer; given twice, each is drawn uniformly in between."""
     test_scale: Size = (1333, 800)
@@ -173,7 +174,7 @@ class TrainConfig(Section):
     devices: Annotated[str, BeforeValidator(_text_of_number)] = "auto"
     """``auto``, or how many, or which (``0,1``)."""
     nodes: Positive = 1
-    seed: int = 0
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     out: str = "runs"
     """Folder; each recipe gets one of its own name inside."""
     log_every: Positive = 50
@@ -184,7 +185,7 @@ class TrainConfig(Section):
 class Config(Section):
     """Everything a run depends on."""
 
-    name: str = "spatialflow_r50_fpn_20e_coco"
+    name: str = Field("spatialflow_r50_fpn_20e_coco", min_length=1)
     model: ModelConfig = ModelConfig()
     data: DataConfig = DataConfig()
     loss: LossConfig = LossConfig()
