@@ -26,7 +26,7 @@ def test_stuff_head_equals_its_definition(levels: int) -> None:
         for layer in head.lateral[i]:
             assert layer.conv.bias is None
             x = F.conv2d(x, layer.conv.weight, padding=1)
-            x = F.group_norm(x, 4, layer.norm.weight, layer.norm.bias).relu()
+            x = F.group_norm(x, layer.norm.num_groups, layer.norm.weight, layer.norm.bias).relu()
             size = (x.shape[2] * 2, x.shape[3] * 2)
             x = F.interpolate(x, size, mode="bilinear", align_corners=True)
         total = total + x
@@ -34,6 +34,11 @@ def test_stuff_head_equals_its_definition(levels: int) -> None:
     got = head(features)
     assert got.shape == (2, 5, 16, 24)
     assert torch.allclose(got, expected, atol=1e-4)
+
+
+def test_groups_of_the_originals_stuff_head() -> None:
+    norms = [m for m in StuffHead().modules() if isinstance(m, nn.GroupNorm)]
+    assert [(n.num_groups, n.num_channels) for n in norms] == [(32, 128)] * 6
 
 
 @pytest.mark.parametrize("num_convs", [0, 2])

@@ -7,8 +7,6 @@ as they are. Everything is loaded without unpickling code (``weights_only=True``
 
 import json
 import os
-import pickle
-import zipfile
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
@@ -87,8 +85,8 @@ def load_checkpoint(
                 f"{source}: holds weights but neither our config nor SpatialFlow's layers; give a file "
                 f"written by `spatialflow train`, or one of the original's checkpoints"
             )
-        config = config or config_from_dict(json.loads(metadata["config"]), source)
-        categories = Categories.from_json(json.loads(metadata["categories"]), source)
+        config = config or config_from_dict(_parse(metadata, "config", source), source)
+        categories = Categories.from_json(_parse(metadata, "categories", source), source)
     return Checkpoint(
         {k: v.float() if v.is_floating_point() else v for k, v in state.items()}, config, categories
     )
@@ -150,6 +148,15 @@ def load_weights(model: SpatialFlow, state: Mapping[str, Tensor], source: str) -
     model.load_state_dict(state)
 
 
+def _parse(metadata: Mapping[str, Any], key: str, source: str) -> Any:
+    try:
+        return json.loads(metadata[key])
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"{source}: {key}: is missing or no JSON, so the file is damaged; fetch or write it again"
+        ) from error
+
+
 def _locate(path: str | os.PathLike[str]) -> Any:
     name = str(path)
     if name in SHIPPED and not Path(path).exists():
@@ -176,27 +183,24 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str] | N
     return state, metadata if metadata.get("format") == FORMAT else None
 
 
-def _read_torch(path: Path) -> tuple[dict[str, Tensor], dict[str, str] | None]:
+def _read_torch(path: Path) -> tuple[dict[str, Tensor], dict[str, Any] | None]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (
-        pickle.UnpicklingError,
-        RuntimeError,
-        OSError,
-        EOFError,
-        ValueError,
-        zipfile.BadZipFile,
-        KeyError,
-    ) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # foreign bytes make the unpickler stumble in every way, IndexError included
         reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
         raise CheckpointError(f"{path}: is not a checkpoint that can be loaded safely ({reason})") from error
     state = content.get("state_dict", content) if isinstance(content, Mapping) else None
-    if not isinstance(state, Mapping) or not state or not all(isinstance(v, Tensor) for v in state.values()):
+    if not isinstance(state, Mapping) or not state or not all(map(_is_weight, state.items())):
         raise CheckpointError(
             f"{path}: state_dict: is missing or holds no tensors; this is not a model checkpoint"
         )
     prefix = "model." if content.get("format") == FORMAT else "module."
     if all(key.startswith(prefix) for key in state):
         state = {key.removeprefix(prefix): tensor for key, tensor in state.items()}
-    metadata = {k: content[k] for k in ("config", "categories")} if content.get("format") == FORMAT else None
-    return dict(state), metadata
+    return dict(state), dict(content) if content.get("format") == FORMAT else None
+
+
+def _is_weight(item: tuple[object, object]) -> bool:
+    return isinstance(item[0], str) and isinstance(item[1], Tensor)

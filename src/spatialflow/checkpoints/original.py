@@ -34,8 +34,8 @@ _STUFF_LATERAL = re.compile(r"stuff_head\.lateral_convs\.(\d+)\.(\d+)\.(conv|gn)
 
 
 def is_original(state: Mapping[str, Any]) -> bool:
-    """Whether these look like keys of the original, after stripping ``module.``."""
-    return "bbox_head.retina_cls.weight" in state and "stuff_head.conv.weight" in state
+    """Whether these look like keys of the original, after stripping ``module.``; some may be missing."""
+    return any(key.startswith(("bbox_head.stuff_convs.", "stuff_head.lateral_convs.")) for key in state)
 
 
 def rename(key: str) -> str:
@@ -88,11 +88,13 @@ def overrides(state: Mapping[str, Tensor], source: str) -> list[str]:
         raise CheckpointError(
             f"{source}: backbone.layer3 has {len(blocks)} blocks; ResNet-50 has 6, ResNet-101 23"
         )
-    things = state["mask_head.conv_logits.weight"].shape[0] if "mask_head.conv_logits.weight" in state else 0
-    stuff = state["stuff_head.conv.weight"].shape[0]
-    if (things, stuff) != (80, 54):
-        raise CheckpointError(
-            f"{source}: has {things} thing and {stuff} stuff outputs, COCO's has 80 and 54; pass a config "
-            f"whose data.categories names its classes"
-        )
+    for key, what, count in (
+        ("mask_head.conv_logits.weight", "thing", 80),
+        ("stuff_head.conv.weight", "stuff", 54),
+    ):
+        if key in state and state[key].shape[0] != count:
+            raise CheckpointError(
+                f"{source}: {key}: has {state[key].shape[0]} {what} outputs, COCO's has {count}; "
+                f"pass a config whose data.categories names its classes"
+            )
     return [f"model.backbone=resnet{depth}.tv_in1k"]
