@@ -1,5 +1,6 @@
 """``spatialflow predict``: photos in, a folder of results out."""
 
+import contextlib
 import glob
 import os
 from collections.abc import Callable, Sequence
@@ -39,8 +40,10 @@ def find_photos(sources: Sequence[str]) -> list[Path]:
             matches = sorted(f for f in path.iterdir() if f.suffix.lower() in SUFFIXES)
             if not matches:
                 raise DataError(f"{source}: the folder holds no photos ({', '.join(sorted(SUFFIXES))})")
-        elif path.exists() or not glob.has_magic(source):
+        elif path.exists():
             matches = [path]
+        elif not glob.has_magic(source):
+            raise DataError(f"{source}: no such photo or folder; check the path")
         else:
             matches = [Path(f) for f in sorted(glob.glob(source, recursive=True)) if Path(f).is_file()]  # noqa: PTH207
             if not matches:
@@ -62,7 +65,8 @@ def predict_folder(
     """Segment photos one after the other.
 
     ``out`` receives ``panoptic.json`` (COCO panoptic, with ``image_id`` the photo's place in the list),
-    ``panoptic/NAME.png`` and ``overlay/NAME.jpg``. A photo that cannot be read is reported and left out.
+    ``panoptic/NAME.png`` and ``overlay/NAME.jpg``. A photo that cannot be read is reported and left out; if no
+    photo can be read at all, there is no result.
 
     Args:
         predictor: the model.
@@ -72,6 +76,7 @@ def predict_folder(
         progress: called after each photo with the number so far, and what was wrong with it, if anything.
 
     Raises:
+        DataError: no photo could be read.
         OutputError: ``out`` cannot be written to, or the disk is full.
     """
     writer = ResultWriter(out)
@@ -82,6 +87,9 @@ def predict_folder(
             pixels = read_photo(photo)
             prediction = predictor.predict(pixels)
         except DataError as error:
+            if len(photos) == 1:
+                _remove_if_empty(out)
+                raise
             failure = str(error)
             failed.append(failure)
         else:
@@ -91,6 +99,9 @@ def predict_folder(
             if overlay:
                 write_photo(Path(out) / "overlay" / f"{name}.jpg", prediction.plot(pixels))
         progress(number, failure)
+    if not images:
+        _remove_if_empty(out)
+        raise DataError(f"none of the {len(photos)} photos could be read; there is no result")
     return FolderResult(writer.close(predictor.categories, images), len(images), tuple(failed))
 
 
@@ -101,3 +112,10 @@ def _free_name(stem: str, taken: set[str]) -> str:
         name, number = f"{stem}-{number}", number + 1
     taken.add(name)
     return name
+
+
+def _remove_if_empty(out: str | os.PathLike[str]) -> None:
+    """Take back the folders that the writer made."""
+    with contextlib.suppress(OSError):  # not empty: an earlier result
+        (Path(out) / "panoptic").rmdir()
+        Path(out).rmdir()

@@ -112,7 +112,8 @@ def train(
                 f"processes; lower train.devices or train.nodes"
             )
         _announce(config, trainer, data, start, say)
-        module = PanopticModule(model.to(memory_format=torch.channels_last), config)
+        # train(): Lightning leaves modes as they are, and frozen BatchNorm is a matter of the mode
+        module = PanopticModule(model.train().to(memory_format=torch.channels_last), config)
         _fit(trainer, module, data, last if resume else None)
     if trainer.global_step == start:
         say("nothing left to train: the run is complete; raise train.epochs to go on")
@@ -220,6 +221,7 @@ def _quiet() -> Iterator[None]:
     with warnings.catch_warnings():
         for message in (
             r".*does not have many workers",  # data.workers decides
+            r"Found \d+ module\(s\) in eval mode at the start",  # frozen BatchNorm
             r".*The number of training batches .* is smaller than the logging interval",
             # Lightning 2.6 calls what PyTorch 2.14 deprecated; nothing that our code could change
             r".*LeafSpec.* is deprecated",

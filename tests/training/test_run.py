@@ -1,0 +1,346 @@
+import csv
+import os
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from make_data import CATEGORIES, ToyImage, write_panoptic_set
+from make_training import write_easy_recipe
+from spatialflow.checkpoints import load_checkpoint, load_model
+from spatialflow.config import Config, load_config
+from spatialflow.errors import CheckpointError, ConfigError, DataError, OutputError, SpatialFlowError
+from spatialflow.training.metrics_csv import MetricsCsv
+from spatialflow.training.module import PanopticModule
+from spatialflow.training.run import AtomicCheckpointIO, TrainResult, train
+
+
+def quiet(line: str) -> None:
+    """Say nothing."""
+
+
+def rows(result: TrainResult | Path) -> list[dict[str, str]]:
+    folder = result if isinstance(result, Path) else result.folder
+    with (folder / "logs" / "metrics.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def folder_of(config: Config) -> Path:
+    return Path(config.train.out) / config.name
+
+
+def interrupt_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+    """Press Ctrl+C before a step, once."""
+    original: Callable[..., Any] = PanopticModule.training_step
+
+    def training_step(self: PanopticModule, *args: Any) -> Any:
+        if self.global_step == step:
+            monkeypatch.undo()
+            raise KeyboardInterrupt
+        return original(self, *args)
+
+    monkeypatch.setattr(PanopticModule, "training_step", training_step)
+
+
+def test_what_a_training_leaves_behind(recipe: Path) -> None:
+    lines: list[str] = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        result = train(load_config(recipe), say=lines.append)
+    assert result.folder == recipe.parent / "runs" / "easy"
+    assert {p.name for p in result.folder.iterdir()} == {"last.ckpt", "best.ckpt", "logs"}
+    text = "\n".join(lines)
+    for part in (
+        "easy: resnet18",
+        "8 images to train on, 4 to validate",
+        "1 x cpu",
+        "0.004 at 4",
+        "last.ckpt",
+    ):
+        assert part in text
+    logged = rows(result)
+    losses = [row for row in logged if row["loss/total"]]
+    assert [int(row["step"]) for row in losses] == [0, 1, 2, 3]
+    for row in losses:
+        parts = [float(row[f"loss/{name}"]) for name in ("cls", "box", "mask", "stuff")]
+        assert sum(parts) == pytest.approx(float(row["loss/total"]), rel=1e-5)
+    assert [int(row["step"]) for row in logged if row["val/pq"]] == [1, 3]
+    events = EventAccumulator(str(result.folder / "logs"))
+    events.Reload()
+    assert {"loss/total", "loss/cls", "val/pq", "lr"} <= set(events.Tags()["scalars"])
+    assert [e.step for e in events.Scalars("val/pq")] == [1, 3]
+
+
+def test_the_bar_shows_all_losses(recipe: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    train(load_config(recipe), say=quiet)
+    bar = capsys.readouterr().out.split("\r")[-1]
+    for name in ("cls=", "box=", "mask=", "stuff=", "total=", "pq="):
+        assert name in bar
+    assert "v_num" not in bar
+
+
+def test_rates_of_sgd_with_warm_up_and_steps(recipe: Path) -> None:
+    overrides = ["train.optimizer=sgd", "train.lr=0.04", "train.schedule=steps", "train.milestones=[1,2]"]
+    config = load_config(recipe, [*overrides, "train.epochs=3", "train.base_batch=8", "train.warmup_steps=2"])
+    rates = [float(row["lr"]) for row in rows(train(config, say=quiet)) if row["lr"]]
+    # 0.02 at 4 images; 2 steps an epoch; warm-up from 0.001 of that
+    assert rates == pytest.approx([0.02 * 0.001, 0.02 * 0.5005, 0.002, 0.002, 0.0002, 0.0002], rel=1e-5)
+
+
+def test_rate_is_explained(recipe: Path) -> None:
+    lines: list[str] = []
+    train(load_config(recipe, ["train.base_batch=8", "train.max_steps=1"]), say=lines.append)
+    assert any("0.002 = 0.004 x 4/8" in line and "train.scale_lr=false" in line for line in lines)
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "steps"])
+def test_resumed_is_as_uninterrupted(recipe: Path, schedule: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    overrides = [f"train.schedule={schedule}", "train.milestones=[1]", "train.epochs=3"]
+    whole = train(load_config(recipe, overrides), say=quiet)
+    config = load_config(recipe, [*overrides, "name=cut"])
+    interrupt_at(monkeypatch, 3)
+    with pytest.raises(KeyboardInterrupt):
+        train(config, say=quiet)
+    assert max(int(row["step"]) for row in rows(folder_of(config))) == 2
+    lines: list[str] = []
+    resumed = train(config, resume=True, say=lines.append)
+    assert "resumed    after step 2" in lines
+    assert rows(resumed) == rows(whole)
+    for key, tensor in whole.model.state_dict().items():
+        assert torch.equal(tensor, resumed.model.state_dict()[key]), key
+
+
+def test_more_epochs_on_resume(recipe: Path) -> None:
+    overrides = ["train.schedule=steps", "train.milestones=[9]"]
+    whole = train(load_config(recipe, [*overrides, "train.epochs=2"]), say=quiet)
+    train(load_config(recipe, [*overrides, "train.epochs=1", "name=more"]), say=quiet)
+    more = train(load_config(recipe, [*overrides, "train.epochs=2", "name=more"]), resume=True, say=quiet)
+    assert rows(more) == rows(whole)
+
+
+def test_resume_of_a_complete_run(recipe: Path) -> None:
+    first = train(load_config(recipe), say=quiet)
+    lines: list[str] = []
+    result = train(load_config(recipe), resume=True, say=lines.append)
+    assert any("nothing left to train" in line for line in lines)
+    assert result.result is None
+    assert rows(result) == rows(first)
+
+
+def test_best_is_remembered_over_a_resume(recipe: Path) -> None:
+    config = load_config(recipe, ["train.epochs=1"])
+    result = train(config, say=quiet)
+    content = torch.load(result.last, weights_only=True)
+    (state,) = (v for v in content["callbacks"].values() if "best_pq" in v)
+    state["best_pq"] = 101.0
+    torch.save(content, result.last)
+    before = result.best.read_bytes()
+    train(load_config(recipe, ["train.epochs=2"]), resume=True, say=quiet)
+    assert result.best.read_bytes() == before
+
+
+def test_max_steps_still_validates_and_saves(recipe: Path) -> None:
+    result = train(load_config(recipe, ["train.max_steps=3", "train.epochs=50"]), say=quiet)
+    assert [int(row["step"]) for row in rows(result) if row["val/pq"]] == [1, 2]
+    assert result.result is not None
+    assert torch.load(result.last, weights_only=True)["global_step"] == 3
+
+
+def test_validation_every_few_epochs_and_at_the_end(recipe: Path) -> None:
+    result = train(load_config(recipe, ["train.val_every=2", "train.epochs=3"]), say=quiet)
+    assert [int(row["step"]) for row in rows(result) if row["val/pq"]] == [3, 5]
+
+
+def test_last_is_written_after_epochs_without_validation(
+    recipe: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = load_config(recipe, ["train.val_every=9", "train.epochs=9"])
+    interrupt_at(monkeypatch, 5)
+    with pytest.raises(KeyboardInterrupt):
+        train(config, say=quiet)
+    assert torch.load(folder_of(config) / "last.ckpt", weights_only=True)["global_step"] == 4
+    assert not (folder_of(config) / "best.ckpt").exists()
+
+
+def test_weights_are_where_training_starts(recipe: Path, trained: TrainResult) -> None:
+    config = load_config(recipe, ["train.max_steps=1", "train.lr=1e-12", "train.weight_decay=0"])
+    result = train(config, weights=trained.last, say=quiet)
+    for key, parameter in trained.model.named_parameters():
+        torch.testing.assert_close(result.model.state_dict()[key], parameter.detach(), atol=1e-6, rtol=0)
+    assert torch.load(result.last, weights_only=True)["global_step"] == 1
+
+
+def test_bfloat16(recipe: Path) -> None:
+    lines: list[str] = []
+    exact = train(load_config(recipe, ["name=exact"]), say=quiet)
+    rough = train(load_config(recipe, ["train.precision=bf16"]), say=lines.append)
+    assert any("bf16-mixed" in line for line in lines)
+    first = [float(rows(result)[0]["loss/total"]) for result in (exact, rough)]
+    assert first[0] != first[1]
+    assert first[1] == pytest.approx(first[0], rel=0.05)
+    assert all(p.dtype == torch.float32 for p in rough.model.parameters())
+
+
+def test_checkpoint_says_what_it_is_of(trained: TrainResult) -> None:
+    loaded = load_checkpoint(trained.last)
+    assert loaded.config == trained.model.config
+    assert loaded.categories == trained.model.categories
+    model = load_model(trained.best)
+    for key, tensor in trained.model.state_dict().items():
+        assert torch.equal(model.state_dict()[key], tensor), key
+
+
+# ---- mistakes -----------------------------------------------------------------------------------------
+
+
+def test_earlier_run_is_not_overwritten(recipe: Path) -> None:
+    result = train(load_config(recipe, ["train.max_steps=1"]), say=quiet)
+    before = result.last.read_bytes()
+    with pytest.raises(ConfigError, match=r"runs/easy: holds an earlier run.*--resume"):
+        train(load_config(recipe), say=quiet)
+    assert result.last.read_bytes() == before
+
+
+def test_nothing_to_resume(recipe: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"last\.ckpt: no such checkpoint to resume from"):
+        train(load_config(recipe), resume=True, say=quiet)
+    assert not (recipe.parent / "runs").exists()
+
+
+def test_resume_and_weights(recipe: Path) -> None:
+    with pytest.raises(ConfigError, match="exclude each other"):
+        train(load_config(recipe), resume=True, weights="tiny", say=quiet)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("model.head_channels=24", r"last\.ckpt: .*shape.*another architecture"),
+        ("model.head_convs=2", r"last\.ckpt: subnets\..* is missing"),
+        ("train.optimizer=sgd", r"train\.optimizer=sgd: .*last\.ckpt was trained with adamw"),
+    ],
+)
+def test_resume_of_another_model(recipe: Path, override: str, message: str) -> None:
+    train(load_config(recipe, ["train.max_steps=1"]), say=quiet)
+    with pytest.raises(SpatialFlowError, match=message):
+        train(load_config(recipe, [override]), resume=True, say=quiet)
+
+
+def test_resume_with_other_categories(recipe: Path, tmp_path: Path) -> None:
+    train(load_config(recipe, ["train.max_steps=1"]), say=quiet)
+    renamed = [{**c, "name": f"other {c['name']}"} for c in CATEGORIES]
+    other = write_panoptic_set(tmp_path / "other", [ToyImage("first")], "train", renamed)
+    overrides = [f"data.train={other}", f"data.val={other}", f"data.categories={other}"]
+    with pytest.raises(CheckpointError, match=r"last\.ckpt: was trained on other categories"):
+        train(load_config(recipe, overrides), resume=True, say=quiet)
+
+
+def test_resume_from_a_damaged_checkpoint(recipe: Path) -> None:
+    result = train(load_config(recipe, ["train.max_steps=1"]), say=quiet)
+    result.last.write_bytes(result.last.read_bytes()[:1000])
+    with pytest.raises(CheckpointError, match=r"last\.ckpt: is not a checkpoint"):
+        train(load_config(recipe), resume=True, say=quiet)
+
+
+def test_divergence_is_told(recipe: Path) -> None:
+    overrides = ["train.optimizer=sgd", "train.lr=1e9", "train.warmup_steps=0", "train.clip_norm=null"]
+    with pytest.raises(
+        SpatialFlowError, match=r"diverged: the loss is (nan|inf) at step \d; lower train\.lr"
+    ):
+        train(load_config(recipe, overrides), say=quiet)
+    assert not (recipe.parent / "runs" / "easy" / "last.ckpt").exists()
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("train.devices=two", r"train\.devices=two: give auto, a number"),
+        ("train.accelerator=gpu", r"device 'cuda'"),
+        ("train.precision=fp16", r"precision fp16 needs a GPU"),
+        ("train.devices=0", r"train\.devices=0 on cpu"),
+        ("train.devices=9", r"val\.json: has 4 images for 9 processes; lower train\.devices"),
+    ],
+)
+def test_wrong_hardware(recipe: Path, override: str, message: str) -> None:
+    if "accelerator" in override and torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    with pytest.raises(ConfigError, match=message):
+        train(load_config(recipe, [override]), say=quiet)
+
+
+def test_wrong_photo_is_named_and_ends_the_training(tmp_path: Path) -> None:
+    truth = write_panoptic_set(tmp_path, name="train")
+    photo = next((tmp_path / "images").iterdir())
+    photo.write_bytes(photo.read_bytes()[:200])
+    write_panoptic_set(tmp_path / "other", name="val")
+    (tmp_path / "other" / "annotations" / "val.json").rename(truth.with_name("val.json"))
+    recipe = write_easy_recipe(tmp_path / "toy.yaml", tmp_path)
+    overrides = ["data.workers=1", f"data.val_segments={tmp_path / 'annotations' / 'train'}"]
+    with pytest.raises(DataError, match=rf"{photo.name}: cannot be decoded.*truncated"):
+        train(load_config(recipe, overrides), say=quiet)
+
+
+def test_unwritable_folder(recipe: Path) -> None:
+    (recipe.parent / "file").write_text("")
+    with pytest.raises(OutputError, match=r"file/runs.*choose another output folder"):
+        train(load_config(recipe, [f"train.out={recipe.parent / 'file' / 'runs'}"]), say=quiet)
+
+
+def test_full_disk_leaves_the_old_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "last.ckpt"
+    path.write_bytes(b"old")
+
+    def full(*args: object) -> None:
+        raise RuntimeError("[enforce fail at inline_container.cc:664] . unexpected pos 64 vs 0\nmore")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(OutputError, match=r"last\.ckpt: cannot be written .* free some space") as caught:
+        AtomicCheckpointIO().save_checkpoint({}, path)
+    assert "\n" not in str(caught.value)
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+# ---- logs ---------------------------------------------------------------------------------------------
+
+
+def test_metrics_csv_grows_columns_and_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.csv"
+    log = MetricsCsv(path)
+    log.log_metrics({"a": 1.0}, 0)
+    log.log_metrics({"a": 2.0}, 1)
+    log.log_metrics({"b": 3.0}, 1)
+    log.log_metrics({"a": 4.0, "b": 5.0}, 2)
+    assert path.read_text().splitlines() == ["step,a,b", "0,1.0,", "1,2.0,", "1,,3.0", "2,4.0,5.0"]
+    with path.open("a") as file:
+        file.write("3,")  # cut short by a full disk
+    MetricsCsv(path, 2).log_metrics({"b": 6.0}, 2)
+    assert path.read_text().splitlines() == ["step,a,b", "0,1.0,", "1,2.0,", "1,,3.0", "2,,6.0"]
+    MetricsCsv(path).log_metrics({"c": 7.0}, 0)
+    assert path.read_text().splitlines() == ["step,c", "0,7.0"]
+
+
+@pytest.mark.slow
+def test_two_processes_come_to_the_same_quality(recipe: Path, trained: TrainResult) -> None:
+    """Gloo on the CPU; PQ of 4 images on 2 ranks equals that of one process, as no image counts twice."""
+    still = ["train.max_steps=1", "train.lr=1e-12", "train.weight_decay=0", "model.freeze_batch_norm=true"]
+    overrides = [*still, "name=two", "train.devices=2"]
+    program = "import sys; from spatialflow.cli import main; main(sys.argv[1:])"
+    script = recipe.parent / "run.py"
+    script.write_text(program)
+    command = [sys.executable, str(script), "train", str(recipe), *overrides, "--weights", str(trained.last)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=300, env={**os.environ, "OMP_NUM_THREADS": "1"}
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Warning" not in done.stderr
+    assert done.stdout.count("recipe     two") == 1
+    (row,) = (row for row in rows(recipe.parent / "runs" / "two") if row["val/pq"])
+    assert trained.result is not None
+    assert float(row["val/pq"]) == pytest.approx(100 * trained.result.all.pq, rel=1e-3)
