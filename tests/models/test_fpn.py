@@ -59,5 +59,5 @@ def test_group_norm() -> None:
     pyramid = FeaturePyramid((3, 4, 5), 24, norm="group")
     norms = [m for m in pyramid.modules() if isinstance(m, torch.nn.GroupNorm)]
     assert len(norms) == 8
-    assert all(norm.num_groups == 8 for norm in norms)  # the most of 32 that divide 24
+    assert all(norm.num_groups == 2 for norm in norms)  # at least 4 channels each, a divisor of 32
     assert all(torch.isfinite(level).all() for level in pyramid(features()))

@@ -161,8 +161,8 @@ def texture(name: str, size: Size, rng: np.random.Generator) -> Floats:
 
 def color_pair(rng: np.random.Generator) -> tuple[Floats, Floats]:
     """Two related colours that differ clearly in brightness."""
-    hue, saturation, dark = rng.uniform(), rng.uniform(0.08, 0.55), rng.uniform(0.28, 0.7)
-    light = dark + rng.uniform(0.16, 0.3)
+    hue, saturation, dark = rng.uniform(), rng.uniform(0.08, 0.55), rng.uniform(0.25, 0.6)
+    light = dark + rng.uniform(0.25, 0.4)
     pair = _rgb(hue, saturation, dark), _rgb(hue + rng.uniform(-0.08, 0.08), saturation * 0.8, light)
     return pair if rng.uniform() < 0.5 else pair[::-1]
 

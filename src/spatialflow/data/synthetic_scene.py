@@ -23,11 +23,11 @@ from spatialflow.data.synthetic_drawing import (
 
 MIN_THING_AREA = 40
 """Pixels of a thing that must stay visible."""
-MIN_THING_SHARE = 0.35
+MIN_THING_SHARE = 0.45
 """Share of a thing inside the image that must stay visible."""
 MIN_STUFF_AREA = 300
 """Pixels of a stuff region that must stay visible (of a small image, a sixteenth of it)."""
-RADIUS_RANGE = (7.0, 34.0)
+RADIUS_RANGE = (9.0, 34.0)
 """Of things, pixels."""
 CROWD_CHANCE = 0.04
 VOID_CHANCE = 0.05
@@ -130,7 +130,7 @@ class _Composer:
         rng = self.rng
         for _ in range(int(rng.integers(1, 7))):
             self._add_thing(str(rng.choice(_SHAPE_NAMES)), self._anywhere(), _radius(rng))
-        if rng.uniform() < 0.4:
+        if rng.uniform() < 0.3:
             shape, radius = str(rng.choice(_SHAPE_NAMES)), min(_radius(rng), 16.0)
             x, y = self._anywhere()
             for _ in range(int(rng.integers(3, 7))):
@@ -255,7 +255,7 @@ def _photograph(canvas: Floats, rng: np.random.Generator) -> NDArray[np.uint8]:
     canvas *= 1 + slope[0] * rows + slope[1] * columns
     sigma = rng.uniform(0.3, 0.7)
     soft = np.stack([cv2.GaussianBlur(channel, (3, 3), sigma) for channel in canvas])
-    soft += _grain(rng, canvas.shape) * np.float32(rng.uniform(1.5, 6))
+    soft += _grain(rng, canvas.shape) * np.float32(rng.uniform(1, 4))
     return cv2.merge(list(np.clip(soft + 0.5, 0, 255, out=soft).astype(np.uint8))).astype(
         np.uint8, copy=False
     )

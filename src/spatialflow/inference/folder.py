@@ -3,6 +3,7 @@
 import contextlib
 import glob
 import os
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,8 +66,8 @@ def predict_folder(
     """Segment photos one after the other.
 
     ``out`` receives ``panoptic.json`` (COCO panoptic, with ``image_id`` the photo's place in the list),
-    ``panoptic/NAME.png`` and ``overlay/NAME.jpg``. A photo that cannot be read is reported and left out; if no
-    photo can be read at all, there is no result.
+    ``panoptic/NAME.png`` and ``overlay/NAME.jpg``. A photo that cannot be read is reported and left out; if
+    none can be read, there is no result.
 
     Args:
         predictor: the model.
@@ -81,6 +82,7 @@ def predict_folder(
     """
     writer = ResultWriter(out)
     images, failed, names = [], [], set[str]()
+    shared = Counter(photo.name for photo in photos)
     for number, photo in enumerate(photos, start=1):
         failure = None
         try:
@@ -95,7 +97,8 @@ def predict_folder(
         else:
             name = _free_name(photo.stem, names)
             writer.add(number, f"{name}.png", prediction)
-            images.append(ImageInfo(number, photo.name, pixels.shape[0], pixels.shape[1]))
+            file_name = photo.name if shared[photo.name] == 1 else photo.as_posix()
+            images.append(ImageInfo(number, file_name, pixels.shape[0], pixels.shape[1]))
             if overlay:
                 write_photo(Path(out) / "overlay" / f"{name}.jpg", prediction.plot(pixels))
         progress(number, failure)

@@ -9,8 +9,8 @@ Norm = Literal["none", "group"]
 
 
 def group_norm(channels: int) -> nn.GroupNorm:
-    """GroupNorm with 32 groups, or the most that divide ``channels`` where 32 does not."""
-    return nn.GroupNorm(math.gcd(32, channels), channels)
+    """GroupNorm with 32 groups, or as many as leave each 4 channels, which the original's narrowest has."""
+    return nn.GroupNorm(math.gcd(32, max(channels // 4, 1), channels), channels)
 
 
 class ConvLayer(nn.Module):
