@@ -41,11 +41,13 @@ def choose(device: str | torch.device = "auto", precision: Precision = "auto") -
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:
         chosen = torch.device(name)
+    except RuntimeError as error:
+        raise ConfigError(f"device {name!r} is unknown; use auto, cpu, cuda, cuda:1 or mps") from error
+    try:
         torch.empty(0, device=chosen)
-    except (RuntimeError, AssertionError) as error:
-        raise ConfigError(
-            f"device {name!r}: is not here ({str(error).splitlines()[0]}); use cpu or auto"
-        ) from error
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise ConfigError(f"device {name!r} is not here ({reason}); use auto or cpu") from error
     if precision not in ("auto", *_DTYPES):
         raise ConfigError(f"precision {precision!r} is unknown; use auto, {', '.join(_DTYPES)}")
     if precision == "fp16" and chosen.type == "cpu":

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from spatialflow.cli import commands
-from spatialflow.cli.console import complain, say
+from spatialflow.cli.console import complain, errors, say
 from spatialflow.errors import SpatialFlowError
 
 app = typer.Typer(
@@ -32,6 +32,7 @@ for command in (
 # typer exports only one of its usage errors; this is what all of them have in common
 _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 
+INTERRUPTED = 130
 _WRITING = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG}
 """What an operating system says when a file cannot grow."""
 
@@ -77,8 +78,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
         reason = f"cannot be written ({error.strerror}); free some space and run the command again"
         return _fail(f"{error.filename or 'output'}: {reason}")
     except (KeyboardInterrupt, typer.Abort):
-        complain("interrupted", "", "bold yellow")
-        return 130
+        code = INTERRUPTED
+    if code == INTERRUPTED:  # newer versions of typer answer Ctrl+C by this code themselves
+        errors.print("interrupted")
     return code if isinstance(code, int) else 0
 
 

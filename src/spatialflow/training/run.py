@@ -222,6 +222,7 @@ def _quiet() -> Iterator[None]:
         for message in (
             r".*does not have many workers",  # data.workers decides
             r"Found \d+ module\(s\) in eval mode at the start",  # frozen BatchNorm
+            r"You're resuming from a checkpoint that ended before the epoch",  # its first photos come again
             r".*The number of training batches .* is smaller than the logging interval",
             # Lightning 2.6 calls what PyTorch 2.14 deprecated; nothing that our code could change
             r".*LeafSpec.* is deprecated",
