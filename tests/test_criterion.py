@@ -150,6 +150,20 @@ def test_dense_losses_by_hand() -> None:
     assert cls[2].item() == pytest.approx(2 * 2 * 3 * 2 * focal(-9, False) / normaliser, rel=1e-4)
 
 
+def test_anchors_between_the_thresholds_cost_nothing() -> None:
+    # 2 pixels off the anchor of cell (4, 6) of stride 8; (5, 7) is 6 off: 26 * 26 of 2 * 1024 - 676, 0.49
+    batch = make_batch(make_target(SIZE, (DOG, (34, 18, 66, 50), False)))
+    criterion, outputs = criterion_for(**SINGLE), outputs_like(batch)
+    truths = [instances(batch.targets[0], 2)]
+    _, (match,) = criterion.assign_anchors(outputs, truths, batch)
+    assert match[5 * 12 + 7] == IGNORED
+    before = criterion.dense_losses(outputs, truths, batch)[0]
+    outputs.cls_logits[0][0, :, 5, 7] = 5.0
+    assert torch.equal(criterion.dense_losses(outputs, truths, batch)[0], before)
+    outputs.cls_logits[0][0, :, 7, 11] = 5.0  # background
+    assert criterion.dense_losses(outputs, truths, batch)[0][0] > before[0]
+
+
 def test_anchors_in_the_padding_of_the_batch_are_ignored() -> None:
     batch = make_batch(make_target((40, 50)), make_target((96, 128)))
     criterion, outputs = criterion_for(**SINGLE), outputs_like(batch)
@@ -187,6 +201,13 @@ def test_proposals_are_the_truth_and_the_detections_that_meet_it() -> None:
     assert proposals.boxes[0].tolist() == [list(truth), [32, 16, 64, 48]]
     assert proposals.matched[0].tolist() == [0, 0]  # rows of the instances, not of all segments
     assert not proposals.boxes[0].requires_grad
+
+
+def test_a_detection_that_meets_too_little_of_the_truth_is_not_forced_on_it() -> None:
+    batch = make_batch(make_target(SIZE, (DOG, (34, 16, 66, 48), False)))
+    outputs = outputs_like(batch)
+    outputs.cls_logits[0][0, DOG, 4, 8] = 3.0  # IoU 18 / 46, the best there is
+    assert len(criterion_for(**SINGLE).propose(outputs, batch).boxes[0]) == 1
 
 
 def test_number_of_detections_whose_masks_train() -> None:
@@ -270,6 +291,11 @@ def test_mask_targets_by_hand() -> None:
     assert targets[2][:, 7].tolist() == rows
     assert targets[2][6, :].tolist() == [0.0] * 7 + [1.0] * 7 + [0.0] * 14
     assert not targets[3].any()  # an instance without pixels
+    # half a pixel to the left, every sample is the mean of two columns, and one half is in
+    (shifted,) = mask_targets(
+        id_map, torch.tensor([7]), torch.tensor([[29.5, 50, 57.5, 78]]) - torch.tensor([0, 30, 0, 30])
+    )
+    assert torch.equal(shifted, torch.maximum(crop == 7, id_map[20:48, 29:57] == 7).float())
 
 
 def test_mask_targets_of_no_box() -> None:

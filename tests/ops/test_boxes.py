@@ -34,6 +34,8 @@ def test_iou_by_hand() -> None:
     b = torch.tensor([[0.0, 0, 4, 4], [2, 0, 6, 4], [4, 0, 8, 4], [1, 1, 3, 3], [1, 1, 1, 1]])
     assert pairwise_iou(a, b)[0].tolist() == pytest.approx([1, 8 / 24, 0, 4 / 16, 0])
     assert pairwise_iou(b[-1:], b[-1:]).item() == 0  # nothing over nothing
+    small = torch.tensor([[0.0, 0, 0.1, 0.2]])
+    assert pairwise_iou(small, small).item() == pytest.approx(1)
     assert pairwise_iou(a, torch.zeros(0, 4)).shape == (1, 0)
 
 
