@@ -10,6 +10,7 @@ from PIL import Image
 from spatialflow.errors import DataError
 from spatialflow.image_io import decode_id_png, encode_id_png, read_id_png
 
+
 def png(pixels: np.ndarray, mode: str | None = None) -> bytes:
     image = Image.fromarray(pixels)
     stream = io.BytesIO()

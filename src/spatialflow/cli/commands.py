@@ -5,7 +5,7 @@ from typing import Annotated, cast
 
 import typer
 
-from spatialflow.cli.console import complain, output, progress, say
+from spatialflow.cli.console import complain, one_progress, output, progress, say
 from spatialflow.files import check_writable_folder, write_json
 
 Overrides = Annotated[
@@ -175,8 +175,7 @@ def demo(
     """
     from spatialflow.demo.run import run_demo
 
-    with progress("draw", "predict") as bars:
-        report = run_demo(out, seed, say=say, progress=bars)
+    report = run_demo(out, seed, say=say, progress=one_progress)
     say(f"report: {report}")
 
 

@@ -50,3 +50,10 @@ def progress(*titles: str) -> Iterator[list[Callable[[int, int], None]]]:
             return lambda done, total: bars.update(task, completed=done, total=total, visible=True)  # type: ignore[arg-type]
 
         yield [shower(task) for task in tasks]
+
+
+@contextmanager
+def one_progress(title: str) -> Iterator[Callable[[int, int], None]]:
+    """A single bar; see :func:`progress`."""
+    with progress(title) as (show,):
+        yield show

@@ -23,11 +23,11 @@ from spatialflow.data.synthetic_drawing import (
 
 MIN_THING_AREA = 40
 """Pixels of a thing that must stay visible."""
-MIN_THING_SHARE = 0.45
+MIN_THING_SHARE = 0.55
 """Share of a thing inside the image that must stay visible."""
 MIN_STUFF_AREA = 300
 """Pixels of a stuff region that must stay visible (of a small image, a sixteenth of it)."""
-RADIUS_RANGE = (9.0, 34.0)
+RADIUS_RANGE = (11.0, 34.0)
 """Of things, pixels."""
 CROWD_CHANCE = 0.04
 VOID_CHANCE = 0.05
@@ -130,7 +130,7 @@ class _Composer:
         rng = self.rng
         for _ in range(int(rng.integers(1, 7))):
             self._add_thing(str(rng.choice(_SHAPE_NAMES)), self._anywhere(), _radius(rng))
-        if rng.uniform() < 0.3:
+        if rng.uniform() < 0.25:
             shape, radius = str(rng.choice(_SHAPE_NAMES)), min(_radius(rng), 16.0)
             x, y = self._anywhere()
             for _ in range(int(rng.integers(3, 7))):

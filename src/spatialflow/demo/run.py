@@ -5,6 +5,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,12 +40,16 @@ class DemoData:
         return [f"data.train={self.train}", f"data.val={self.val}", f"data.categories={self.train}"]
 
 
+def _silent(done: int, total: int) -> None:
+    """No progress bar."""
+
+
 def make_data(
     folder: str | os.PathLike[str],
     train_images: int = TRAIN_IMAGES,
     val_images: int = VAL_IMAGES,
     seed: int = 0,
-    progress: Progress = lambda done, total: None,
+    progress: Progress = _silent,
 ) -> DemoData:
     """Write the synthetic data set; validation images are of another seed, which no training image shares."""
     train_file = generate(
@@ -58,9 +63,10 @@ def run_demo(
     seed: int = 0,
     *,
     images: int = TRAIN_IMAGES,
+    val_images: int = VAL_IMAGES,
     overrides: Sequence[str] = (),
     say: Callable[[str], object] = print,
-    progress: Sequence[Progress] = (lambda done, total: None,) * 2,
+    progress: Callable[[str], AbstractContextManager[Progress]] = lambda title: nullcontext(_silent),
 ) -> Path:
     """Generate, train from scratch, evaluate, predict, report.
 
@@ -69,9 +75,10 @@ def run_demo(
             what an earlier demo left there is replaced.
         seed: of data and training.
         images: to train on.
+        val_images: others, to evaluate on.
         overrides: further changes to the recipe.
         say: gets a line as each part begins.
-        progress: of generation and of evaluation, each called with done and total.
+        progress: makes a progress bar of a title, for as long as the context lasts.
 
     Returns:
         Path of the report.
@@ -81,8 +88,9 @@ def run_demo(
     """
     started = time.monotonic()
     out = check_writable_folder(out)
-    say(f"1/4  drawing {images} photos to train on and {VAL_IMAGES} to test on, with their truth")
-    data = make_data(out / "data", images, seed=seed, progress=progress[0])
+    say(f"1/4  drawing {images} photos to train on and {val_images} to test on, with their truth")
+    with progress("draw") as drawn:
+        data = make_data(out / "data", images, val_images, seed, drawn)
     config = load_config(
         "spatialflow_tiny", [*data.overrides(), f"train.out={out}", f"train.seed={seed}", *overrides]
     )
@@ -91,7 +99,8 @@ def run_demo(
     trained = train(config, say=lambda line: say(f"     {line}"))
     say("3/4  predicting the test photos")
     predictor = Predictor(trained.model)
-    result = evaluate_dataset(predictor, config.data, out / "result", on_predicted=progress[1])
+    with progress("predict") as predicted:
+        result = evaluate_dataset(predictor, config.data, out / "result", on_predicted=predicted)
     say("4/4  writing the report")
     minutes = (time.monotonic() - started) / 60
     parameters = sum(p.numel() for p in trained.model.parameters())
@@ -101,7 +110,7 @@ def run_demo(
         report,
         title="spatialflow demo",
         facts={
-            "Data": f"{images} synthetic photos of 160x128 to train on, {VAL_IMAGES} others to test on",
+            "Data": f"{images} synthetic photos of 160x128 to train on, {val_images} others to test on",
             "Model": f"{config.name}: {parameters / 1e6:.1f} M parameters, from scratch",
             "Training": f"{steps} steps of {config.data.batch_size} photos",
             "Hardware": str(predictor.hardware),

@@ -69,6 +69,10 @@ def stuff_loss(logits: Tensor, targets: Tensor, image_sizes: Sequence[tuple[int,
         Scalar.
     """
     fine = F.interpolate(logits.float(), size=targets.shape[-2:], mode="bilinear", align_corners=True)
-    pixels = F.cross_entropy(fine, targets, ignore_index=IGNORED, reduction="none")
+    # One row a pixel: where the network is channels-last, softmax then runs along memory, twice as fast.
+    rows = fine.permute(0, 2, 3, 1).flatten(0, 2)
+    pixels = F.cross_entropy(rows, targets.flatten(), ignore_index=IGNORED, reduction="none").view(
+        targets.shape
+    )
     areas = pixels.new_tensor([h * w for h, w in image_sizes])
     return (pixels.sum(dim=(1, 2)) / areas).mean()
