@@ -31,6 +31,7 @@ from spatialflow.postprocess.detection import decode_candidates, select
 from spatialflow.postprocess.panoptic import Instances, merge
 from spatialflow.postprocess.pipeline import scale_factors, segment_detections, stuff_scores
 from spatialflow.postprocess.stuff import stuff_map
+from spatialflow.precision import choose
 
 OVERRIDES = ["model.merge.score_threshold=0", "model.merge.overlap_threshold=0.9"]
 CANDIDATES = 2000
@@ -135,7 +136,7 @@ def show_speed(found: dict[str, dict[str, float]]) -> None:
     for column in (
         "part",
         "plain float32 NCHW",
-        f"auto ({sf.Predictor(tiny()).hardware.precision})",
+        f"auto ({choose().precision})",
         "ratio",
     ):
         table.add_column(column, justify="left" if column == "part" else "right")
@@ -148,17 +149,13 @@ def show_speed(found: dict[str, dict[str, float]]) -> None:
     Console().print(table)
 
 
-def tiny() -> sf.SpatialFlow:
-    return sf.load_model("tiny")
-
-
 def show_quality(images: int = 128) -> None:
     table = Table(title=f"Panoptic quality of tiny on {images} generated photos")
     for column in ("precision", "PQ", "things", "stuff"):
         table.add_column(column, justify="left" if column == "precision" else "right")
     with tempfile.TemporaryDirectory() as name:
         truth = generate(name, images, 1_000_000, "val")
-        model = tiny()
+        model = sf.load_model("tiny")
         data = model.config.data.model_copy(update={"val": str(truth), "workers": 0})
         for precision in ("fp32", "auto"):
             predictor = sf.Predictor(model, precision=precision)  # type: ignore[arg-type]

@@ -20,6 +20,7 @@ from pathlib import Path
 from rich.console import Console
 
 import spatialflow as sf
+from spatialflow.demo.run import override
 from spatialflow.evaluation.report import pq_table
 from spatialflow.inference.dataset import evaluate_dataset
 from spatialflow.training.run import train
@@ -35,6 +36,7 @@ MODEL = [
     "data.workers=0",
     "data.keep_images_without_things=true",
     "train.log_every=10",
+    "train.devices=1",
 ]
 
 
@@ -55,8 +57,8 @@ def learn_by_heart(coco: Path, out: Path, steps: int) -> None:
     started = time.monotonic()
     truth = out / "two.json"
     write_subset(coco / "annotations" / "panoptic_real.json", truth, PHOTOS)
-    overrides = [f"data.{split}={truth}" for split in ("train", "val")]
-    overrides += [f"data.{split}_images={coco / 'images'}" for split in ("train", "val")]
+    overrides = [override(f"data.{split}", truth) for split in ("train", "val")]
+    overrides += [override(f"data.{split}_images", coco / "images") for split in ("train", "val")]
     overrides += [
         f"data.{split}_segments={coco / 'annotations' / 'panoptic_real'}" for split in ("train", "val")
     ]

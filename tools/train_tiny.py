@@ -13,7 +13,7 @@ import torch
 from rich.console import Console
 
 import spatialflow as sf
-from spatialflow.demo.run import make_data
+from spatialflow.demo.run import make_data, override
 from spatialflow.evaluation.report import pq_table
 from spatialflow.inference.dataset import evaluate_dataset
 from spatialflow.training.run import train
@@ -36,7 +36,8 @@ def main() -> None:
         [
             *data.overrides(),
             f"train.epochs={arguments.epochs}",
-            f"train.out={arguments.work}",
+            override("train.out", arguments.work / "model"),
+            "train.devices=1",
             *arguments.overrides,
         ],
     )

@@ -12,6 +12,11 @@ from typing import Any
 from spatialflow.errors import DataError
 from spatialflow.files import read_json
 
+DETECTION_REMEDY = (
+    "convert it to COCO panoptic first (COCO's panopticapi has detection2panoptic_coco_format.py)"
+)
+"""What errors advise to whoever gives a COCO detection file."""
+
 COCO_THINGS_OTHER_ID = 183
 """COCO's id of 'things-other', which the original gives all thing pixels in the stuff target."""
 
@@ -136,7 +141,7 @@ def _parse(entry: Mapping[str, Any], index: int, source: str) -> Category:
     if "isthing" not in entry:
         raise DataError(
             f"{where}: isthing is missing, so this is not a COCO-panoptic file (COCO detection files have "
-            f"none); convert it with `spatialflow convert detection2panoptic`"
+            f"none); {DETECTION_REMEDY}"
         )
     category_id = entry["id"]
     if not isinstance(category_id, int) or isinstance(category_id, bool) or category_id < 0:

@@ -163,8 +163,8 @@ class Criterion:
         for level, length in enumerate(per_level):
             own = slice(start, start + length)
             start += length
-            logits = per_anchor(outputs.cls_logits[level], num_classes)
-            deltas = per_anchor(outputs.box_deltas[level], 4)
+            logits = per_anchor(outputs.cls_logits[level], self.model.anchors.per_cell)
+            deltas = per_anchor(outputs.box_deltas[level], self.model.anchors.per_cell)
             cls.append(
                 focal_loss(
                     logits.flatten(0, 1),

@@ -20,6 +20,8 @@ from spatialflow.errors import DataError
 from spatialflow.files import atomic_path, write_bytes
 
 MAX_SEGMENT_ID = 256**3 - 1
+_PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
+"""Every complete PNG's last chunk; some programs leave bytes after it."""
 
 
 def read_photo(path: str | os.PathLike[str], upright: bool = True) -> NDArray[np.uint8]:
@@ -33,6 +35,7 @@ def read_photo(path: str | os.PathLike[str], upright: bool = True) -> NDArray[np
     path = Path(path)
     try:
         with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # such as a damaged EXIF block: the pixels are fine
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path) as image:
                 return np.asarray(_to_rgb(ImageOps.exif_transpose(image) if upright else image))
@@ -94,7 +97,7 @@ def decode_id_png(encoded: bytes, name: str) -> NDArray[np.int32]:
     """Decode the bytes of a panoptic PNG; ``name`` is what an error calls it. See :func:`read_id_png`."""
     if not encoded.startswith(b"\x89PNG\r\n\x1a\n"):
         raise DataError(f"{name}: is not a PNG; panoptic ids need the lossless PNG format")
-    if b"IEND" not in encoded[-16:]:
+    if encoded.rfind(_PNG_END) < 0:
         raise DataError(f"{name}: the PNG is truncated; write or fetch it again")
     rgba = _decode_png_to_rgba(encoded)
     if rgba is None:

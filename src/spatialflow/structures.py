@@ -114,7 +114,7 @@ class Segment:
     category: Category
     is_thing: bool
     score: float
-    """Detection score of a thing, mean softmax probability of a stuff region; 0..1."""
+    """Detection score of a thing; of stuff, the mean softmax probability where its class is best; 0..1."""
     area: int
     """Pixels."""
     box: tuple[int, int, int, int]
@@ -131,7 +131,7 @@ class PanopticPrediction:
 
     def __post_init__(self) -> None:
         """Check that the map and the list name the same segments."""
-        painted = set(self.segment_ids.unique().tolist()) - {0}
+        painted = set(_ids_in(self.segment_ids)) - {0}
         listed = [segment.id for segment in self.segments]
         if len(set(listed)) != len(listed) or painted != set(listed):
             raise ValueError(f"segment_ids has segments {sorted(painted)}, segments lists {sorted(listed)}")
@@ -162,6 +162,16 @@ class PanopticPrediction:
     def plot(self, image: "Tensor | NDArray[np.uint8] | Image") -> "Image":
         """Named segments drawn over ``image``: (3, H, W) tensor or (H, W, 3) array of uint8, or PIL."""
         return draw_overlay(image, self.segment_ids.cpu().numpy(), self.segments)
+
+
+def _ids_in(id_map: Tensor) -> list[int]:
+    """Distinct values; counted where they are small, as nearly always: sorting takes ten times as long."""
+    if id_map.numel() == 0:
+        return []
+    lowest, highest = (int(bound) for bound in id_map.aminmax())
+    if lowest >= 0 and highest < 1 << 16:
+        return id_map.flatten().bincount().nonzero().flatten().tolist()
+    return id_map.unique().tolist()
 
 
 def _segment_to_coco(segment: Segment) -> dict[str, Any]:

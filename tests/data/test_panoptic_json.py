@@ -174,7 +174,7 @@ FAULTS: dict[str, tuple[Callable[[Any], object], list[str]]] = {
     "bbox negative": (lambda c: segment(c).update(bbox=[0, 0, -1, 1]), [f"{SEGMENT}.bbox", "negative"]),
     "category without isthing": (
         lambda c: c["categories"][0].pop("isthing"),
-        ["categories[0]: isthing", "convert detection2panoptic"],
+        ["categories[0]: isthing", "convert it to COCO panoptic"],
     ),
 }
 
@@ -196,7 +196,7 @@ def test_fault(name: str, tmp_path: Path) -> None:
 
 DETECTION_BOX = {"id": 1, "image_id": 5, "category_id": 2, "bbox": [0, 0, 1, 1], "score": 0.5}
 WRONG_FILES = {
-    "detection annotations": (TRUTH | {"annotations": [DETECTION_BOX]}, "convert detection2panoptic"),
+    "detection annotations": (TRUTH | {"annotations": [DETECTION_BOX]}, "convert it to COCO panoptic"),
     "detection results": ([DETECTION_BOX], "bare list of results"),
     "another JSON": ({"name": "x"}, "not a COCO-panoptic file"),
     "a number": (3, "not a COCO-panoptic file"),

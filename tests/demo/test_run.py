@@ -37,5 +37,5 @@ def test_whole_demo(tmp_path: Path) -> None:
     assert "2 steps of 8 photos" in page
     result = json.loads((tmp_path / "result" / "panoptic.json").read_text())
     assert len(result["annotations"]) == 4
-    assert (tmp_path / "spatialflow_tiny" / "last.ckpt").is_file()
+    assert (tmp_path / "model" / "spatialflow_tiny" / "last.ckpt").is_file()
     assert sum("panoptic quality on the test photos" in line for line in lines) == 2

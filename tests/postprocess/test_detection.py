@@ -27,7 +27,7 @@ def outputs(batch: int = 2, seed: int = 0) -> DenseOutputs:
 
 def test_per_anchor_order() -> None:
     dense = outputs(1).cls_logits[0]
-    flat = per_anchor(dense, CLASSES)
+    flat = per_anchor(dense, dense.shape[1] // CLASSES)
     assert flat.shape == (1, 4 * 6 * 2, CLASSES)
     for y, x, anchor, label in ((0, 0, 0, 0), (2, 5, 1, 2), (3, 1, 0, 1)):
         assert flat[0, (y * 6 + x) * 2 + anchor, label] == dense[0, anchor * CLASSES + label, y, x]

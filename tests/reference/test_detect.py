@@ -52,42 +52,51 @@ class Case(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def cases(models: Models, reference: Path, shared_data: Path) -> Callable[[str], Case]:
+def predictors(models: Models) -> Callable[[tuple[int, int]], Predictor]:
     @functools.cache
-    def predictor(scale: tuple[int, int]) -> Predictor:
+    def build(scale: tuple[int, int]) -> Predictor:
         model = models("r50")
         data = model.config.data.model_copy(update={"test_scale": scale})
         model.config = model.config.model_copy(update={"data": data})
         return Predictor(model, device="cpu", precision="fp32")
 
-    @functools.cache
-    def run(case: str) -> Case:
-        file, index, photos, prefix = CASES[case]
-        folder = reference / "public" / "r50"
-        golden = json.loads((folder / file).read_text())
-        image = golden["images"][index]
-        stem = golden["panoptic_using_bbox_True"]["images"][index]["file_name"].removesuffix(".png")
-        place = shared_data / photos if photos else reference / "public" / "images"
-        photo = place / f"{stem}.jpg"
-        chosen = predictor(tuple(golden["img_scale"]))
-        (found,) = chosen.find([photo])
-        return Case(photo, folder, prefix.format(stem), golden, image, index, found, chosen)
-
-    return run
+    return build
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_same_detections_in_the_same_order(cases: Callable[[str], Case], case: str) -> None:
-    one = cases(case)
+@pytest.fixture(scope="module")
+def one(
+    request: pytest.FixtureRequest,
+    predictors: Callable[[tuple[int, int]], Predictor],
+    reference: Path,
+    shared_data: Path,
+) -> Case:
+    file, index, photos, prefix = CASES[request.param]
+    folder = reference / "public" / "r50"
+    golden = json.loads((folder / file).read_text())
+    image = golden["images"][index]
+    stem = golden["panoptic_using_bbox_True"]["images"][index]["file_name"].removesuffix(".png")
+    place = shared_data / photos if photos else reference / "public" / "images"
+    photo = place / f"{stem}.jpg"
+    predictor = predictors(tuple(golden["img_scale"]))
+    (found,) = predictor.find([photo])
+    return Case(photo, folder, prefix.format(stem), golden, image, index, found, predictor)
+
+
+def for_cases(*cases: str) -> pytest.MarkDecorator:
+    """Run a test once a photo; the scope lets pytest run all tests of a photo one after the other."""
+    return pytest.mark.parametrize("one", cases, indirect=True, scope="module")
+
+
+@for_cases(*CASES)
+def test_same_detections_in_the_same_order(one: Case) -> None:
     things = one.found.things
     assert things.labels.tolist() == one.detections["labels"]
     assert np.abs(things.scores - np.array(one.detections["scores"])).max() <= 1e-4
     assert np.abs(things.boxes - np.array(one.detections["boxes"])).max() <= 0.02
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_same_masks(cases: Callable[[str], Case], case: str) -> None:
-    one = cases(case)
+@for_cases(*CASES)
+def test_same_masks(one: Case) -> None:
     things = one.found.things
     for i, rle in enumerate(one.detections["masks"]):
         expected = decode_rle(rle)
@@ -99,18 +108,16 @@ def test_same_masks(cases: Callable[[str], Case], case: str) -> None:
         assert union == 0 or (mask & expected).sum() / union >= 0.995, i
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_same_stuff_map(cases: Callable[[str], Case], case: str) -> None:
-    one = cases(case)
+@for_cases(*CASES)
+def test_same_stuff_map(one: Case) -> None:
     expected = cv2.imread(str(one.folder / f"{one.prefix}_stuff_ori.png"), cv2.IMREAD_UNCHANGED)
     assert one.found.stuff.shape == expected.shape
     assert (one.found.stuff == expected).mean() >= 0.999
 
 
 @pytest.mark.parametrize("using_bbox", [False, True])
-@pytest.mark.parametrize("case", CASES)
-def test_same_panoptic_map(cases: Callable[[str], Case], case: str, using_bbox: bool) -> None:
-    one = cases(case)
+@for_cases(*CASES)
+def test_same_panoptic_map(one: Case, using_bbox: bool) -> None:
     entry, index_map = one.panoptic(using_bbox)
     prediction = one.merged(using_bbox)
     ids = prediction.segment_ids.numpy()
@@ -134,9 +141,9 @@ def test_same_panoptic_map(cases: Callable[[str], Case], case: str, using_bbox: 
 
 
 @pytest.mark.parametrize("using_bbox", [False, True])
-@pytest.mark.parametrize("case", CASES)
-def test_segments_are_valid(cases: Callable[[str], Case], case: str, using_bbox: bool) -> None:
-    prediction = cases(case).merged(using_bbox)
+@for_cases(*CASES)
+def test_segments_are_valid(one: Case, using_bbox: bool) -> None:
+    prediction = one.merged(using_bbox)
     areas = np.bincount(prediction.segment_ids.numpy().ravel())
     assert [s.id for s in prediction.segments] == list(range(1, len(areas)))  # unique and deterministic
     for segment in prediction.segments:
@@ -147,14 +154,15 @@ def test_segments_are_valid(cases: Callable[[str], Case], case: str, using_bbox:
         assert segment.is_thing == segment.category.is_thing
 
 
-def test_the_fault_to_be_mended_does_occur(cases: Callable[[str], Case]) -> None:
+def test_the_fault_to_be_mended_does_occur(reference: Path) -> None:
     """Else the tests above would not show that segments are listed once."""
-    segments = [s for case in CASES for s in cases(case).panoptic(True)[0]["segments"]]
-    assert any(s["duplicate_entry"] for s in segments)
+    golden = json.loads((reference / "public" / "r50" / "detect.json").read_text())
+    images = golden["panoptic_using_bbox_True"]["images"]
+    assert any(s["duplicate_entry"] for image in images for s in image["segments"])
 
 
-def test_predict_is_find_and_merge(cases: Callable[[str], Case]) -> None:
-    one = cases("wide")
+@for_cases("wide")
+def test_predict_is_find_and_merge(one: Case) -> None:
     predicted = one.predictor.predict(read_photo(one.photo))
     merged = one.merged(using_bbox=True)
     assert torch.equal(predicted.segment_ids, merged.segment_ids)

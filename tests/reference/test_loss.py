@@ -3,9 +3,7 @@
 The golden stuff losses are of weight 0.25 times the batch size (see golden_loss.py).
 """
 
-import functools
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -45,30 +43,28 @@ class Step(NamedTuple):
         return self.golden["targets"]  # type: ignore[no-any-return]
 
 
-Steps = Callable[[str], Step]
+def for_cases(cases: list[str]) -> pytest.MarkDecorator:
+    """Run a test once a case; the scope lets pytest run all tests of a case one after the other."""
+    return pytest.mark.parametrize("step", cases, indirect=True, scope="module")
 
 
 @pytest.fixture(scope="module")
-def steps(models: Models, batches: Batches, reference: Path) -> Steps:
-    @functools.cache
-    def run(case: str) -> Step:
-        golden = json.loads((reference / "public" / "r50" / "loss.json").read_text())["cases"][case]
-        batch = batches(golden["order"], golden["flip"] > 0.5)
-        model = models("r50").train()
-        criterion = criterion_of(model, len(batch))
-        with torch.set_grad_enabled(case in WITH_GRADIENTS):
-            outputs = model(batch.images)
-            proposals = criterion.propose(outputs, batch)
-            mask_logits = model.segment(outputs.mask_features, proposals.boxes)
-            losses = criterion(outputs, mask_logits, proposals, batch)
-        return Step(golden, batch, model, criterion, outputs, proposals, mask_logits, losses)
-
-    return run
+def step(request: pytest.FixtureRequest, models: Models, batches: Batches, reference: Path) -> Step:
+    case: str = request.param
+    golden = json.loads((reference / "public" / "r50" / "loss.json").read_text())["cases"][case]
+    batch = batches(golden["order"], golden["flip"] > 0.5)
+    model = models("r50").train()
+    criterion = criterion_of(model, len(batch))
+    with torch.set_grad_enabled(case in WITH_GRADIENTS):
+        outputs = model(batch.images)
+        proposals = criterion.propose(outputs, batch)
+        mask_logits = model.segment(outputs.mask_features, proposals.boxes)
+        losses = criterion(outputs, mask_logits, proposals, batch)
+    return Step(golden, batch, model, criterion, outputs, proposals, mask_logits, losses)
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_the_batch_is_the_same(steps: Steps, case: str) -> None:
-    step = steps(case)
+@for_cases(CASES)
+def test_the_batch_is_the_same(step: Step) -> None:
     assert list(step.batch.images.shape) == step.golden["img_batch_shape"]
     for i, meta in enumerate(step.golden["metas"]):
         assert step.batch.targets[i].file_name == meta["file"]
@@ -80,9 +76,8 @@ def test_the_batch_is_the_same(steps: Steps, case: str) -> None:
         assert np.allclose(truth.boxes, step.golden["gt"][i]["boxes"], atol=1e-3)
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_losses(steps: Steps, case: str) -> None:
-    step = steps(case)
+@for_cases(CASES)
+def test_losses(step: Step) -> None:
     golden = step.golden["losses"]
     assert relative_error(step.losses.cls, golden["loss_cls"]) < TOLERANCE
     assert relative_error(step.losses.box, golden["loss_bbox"]) < TOLERANCE
@@ -94,12 +89,11 @@ def test_losses(steps: Steps, case: str) -> None:
         assert relative_error(step.losses.total, step.golden["total"]) < TOLERANCE
 
 
-@pytest.mark.parametrize("case", ["pair", "pair_swapped"])
+@for_cases(["pair", "pair_swapped"])
 def test_stuff_loss_of_two_images_with_the_original_faults(
-    steps: Steps, case: str, monkeypatch: pytest.MonkeyPatch
+    step: Step, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The padding is all that differs."""
-    step = steps(case)
     golden = step.golden["losses"]["loss_stuff"]
     assert relative_error(step.losses.stuff, golden) > 2 * TOLERANCE
     restore_padding_fault(monkeypatch)
@@ -108,10 +102,9 @@ def test_stuff_loss_of_two_images_with_the_original_faults(
     assert relative_error(losses.total, step.golden["total"]) < TOLERANCE
 
 
-@pytest.mark.parametrize("case", ["pair", "pair_swapped"])
-def test_stuff_loss_of_two_images_by_hand(steps: Steps, case: str) -> None:
+@for_cases(["pair", "pair_swapped"])
+def test_stuff_loss_of_two_images_by_hand(step: Step) -> None:
     """The mean over the images of each one's own mean over its own region, times the weight."""
-    step = steps(case)
     logits = step.outputs.stuff_logits.detach()
     fine = F.interpolate(logits, scale_factor=4, mode="bilinear", align_corners=True).double()
     means = []
@@ -126,9 +119,8 @@ def test_stuff_loss_of_two_images_by_hand(steps: Steps, case: str) -> None:
     assert step.losses.stuff.item() == pytest.approx(0.5 * (means[0] + means[1]) / 2, rel=1e-4)
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_anchor_targets(steps: Steps, case: str) -> None:
-    step = steps(case)
+@for_cases(CASES)
+def test_anchor_targets(step: Step) -> None:
     truths = [instances(target, 80) for target in step.batch.targets]
     anchors, matches = step.criterion.assign_anchors(step.outputs, truths, step.batch)
     counts = [h * w * 9 for h, w in level_sizes(step.outputs)]
@@ -147,9 +139,8 @@ def test_anchor_targets(steps: Steps, case: str) -> None:
     assert sums.tolist() == pytest.approx(golden["bbox_target_abs_sum_per_level"], rel=1e-5)
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_mask_targets(steps: Steps, case: str) -> None:
-    step = steps(case)
+@for_cases(CASES)
+def test_mask_targets(step: Step) -> None:
     golden = step.targets
     assert [len(b) for b in step.proposals.boxes] == golden["mask_pos_per_image"]
     assert [m.tolist() for m in step.proposals.matched] == golden["mask_pos_assigned_gt"]
@@ -163,9 +154,8 @@ def test_mask_targets(steps: Steps, case: str) -> None:
     assert np.abs(np.array(sums) - golden["mask_target_sum_per_roi"]).max() <= 1  # a pixel at one half
 
 
-@pytest.mark.parametrize("case", WITH_GRADIENTS)
-def test_gradients(steps: Steps, case: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    step = steps(case)
+@for_cases(WITH_GRADIENTS)
+def test_gradients(step: Step, monkeypatch: pytest.MonkeyPatch) -> None:
     if len(step.batch) > 1:
         restore_padding_fault(monkeypatch)
     step.criterion(step.outputs, step.mask_logits, step.proposals, step.batch).total.backward()

@@ -20,7 +20,7 @@ from torch import Tensor
 from spatialflow.categories import Categories
 from spatialflow.checkpoints import original
 from spatialflow.config import Config, config_from_dict, load_config
-from spatialflow.errors import CheckpointError
+from spatialflow.errors import CheckpointError, OutputError
 from spatialflow.files import atomic_path
 from spatialflow.models.spatialflow import SpatialFlow, build_model
 
@@ -110,7 +110,12 @@ def save_model(model: SpatialFlow, path: str | os.PathLike[str], dtype: torch.dt
         for key, tensor in model.state_dict().items()
     }
     with atomic_path(path) as temporary:
-        save_file(state, temporary, metadata=describe(model))
+        try:
+            save_file(state, temporary, metadata=describe(model))
+        except SafetensorError as error:
+            raise OutputError(
+                f"{path}: cannot be written ({error}); free some space and try again"
+            ) from error
 
 
 def describe(model: SpatialFlow) -> dict[str, str]:
@@ -134,16 +139,16 @@ def load_weights(model: SpatialFlow, state: Mapping[str, Tensor], source: str) -
             raise CheckpointError(
                 f"{source}: {key}: has shape {tuple(state[key].shape)}, the model {model.config.name} wants "
                 f"{tuple(tensor.shape)}; it was trained with another architecture or class count, use its "
-                f"own config"
+                f"own config: sf.load_model(path, config=...)"
             )
     missing = [key for key in expected if key not in state]
     extra = [key for key in state if key not in expected]
-    for keys, what in ((missing, "is missing"), (extra, "is not part of the model")):
+    for keys, what in ((missing, "is missing for the model"), (extra, "is not part of the model")):
         if keys:
             more = f" (and {len(keys) - 1} more)" if len(keys) > 1 else ""
             raise CheckpointError(
                 f"{source}: {keys[0]}{more}: {what} {model.config.name}; the file is of another "
-                f"architecture, use its own config"
+                f"architecture, use its own config: sf.load_model(path, config=...)"
             )
     model.load_state_dict(state)
 
@@ -159,7 +164,7 @@ def _parse(metadata: Mapping[str, Any], key: str, source: str) -> Any:
 
 def _locate(path: str | os.PathLike[str]) -> Any:
     name = str(path)
-    if name in SHIPPED and not Path(path).exists():
+    if name in SHIPPED and not Path(path).is_file():  # a folder of that name hides nothing
         return resources.files("spatialflow").joinpath("weights", f"{name}.safetensors")
     file = Path(path)
     if file.is_dir():
@@ -189,8 +194,10 @@ def _read_torch(path: Path) -> tuple[dict[str, Tensor], dict[str, Any] | None]:
     except MemoryError:
         raise
     except Exception as error:  # foreign bytes make the unpickler stumble in every way, IndexError included
-        reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
-        raise CheckpointError(f"{path}: is not a checkpoint that can be loaded safely ({reason})") from error
+        raise CheckpointError(
+            f"{path}: is not a checkpoint that can be loaded safely ({type(error).__name__}); it is "
+            f"truncated, or no PyTorch file, or holds code; fetch it again, or give another"
+        ) from error
     state = content.get("state_dict", content) if isinstance(content, Mapping) else None
     if not isinstance(state, Mapping) or not state or not all(map(_is_weight, state.items())):
         raise CheckpointError(

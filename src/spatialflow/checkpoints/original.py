@@ -86,7 +86,8 @@ def overrides(state: Mapping[str, Tensor], source: str) -> list[str]:
     depth = {6: 50, 23: 101}.get(len(blocks))
     if depth is None:
         raise CheckpointError(
-            f"{source}: backbone.layer3 has {len(blocks)} blocks; ResNet-50 has 6, ResNet-101 23"
+            f"{source}: backbone.layer3 has {len(blocks)} blocks; ResNet-50 has 6, ResNet-101 23; "
+            f"give its own config: sf.load_model(path, config=...)"
         )
     for key, what, count in (
         ("mask_head.conv_logits.weight", "thing", 80),
@@ -95,6 +96,6 @@ def overrides(state: Mapping[str, Tensor], source: str) -> list[str]:
         if key in state and state[key].shape[0] != count:
             raise CheckpointError(
                 f"{source}: {key}: has {state[key].shape[0]} {what} outputs, COCO's has {count}; "
-                f"pass a config whose data.categories names its classes"
+                f"give a config whose data.categories names its classes: sf.load_model(path, config=...)"
             )
     return [f"model.backbone=resnet{depth}.tv_in1k"]

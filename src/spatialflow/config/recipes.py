@@ -144,7 +144,8 @@ def _explain(error: ValidationError) -> str:
         return f"{path} is no known key{_nearest(str(first['loc'][-1]), list(section.model_fields))}"
     if first["type"] == "model_type":
         return f"{path}: a section with keys of its own is expected; got {first['input']!r}"
-    return f"{path}: {first['msg']}; got {first['input']!r}" if path else first["msg"]
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{path}: {message}; got {first['input']!r}" if path else message
 
 
 def _nearest(name: str, known: Sequence[str]) -> str:

@@ -3,9 +3,18 @@
 Numbers are those of the original's published configuration (github.com/chensnathan/SpatialFlow).
 """
 
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
@@ -134,7 +143,7 @@ class LossConfig(Section):
     """Target assignment and loss weights."""
 
     positive_iou: Fraction = 0.5
-    negative_iou: Fraction = 0.4
+    negative_iou: Fraction = Field(0.4, validate_default=True)
     focal_gamma: float = Field(2.0, ge=0)
     focal_alpha: Fraction = 0.25
     cls_weight: float = Field(1.0, ge=0)
@@ -145,6 +154,13 @@ class LossConfig(Section):
     stuff_weight: float = Field(0.5, ge=0)
     """Times the mean over images: what the original's 0.25 comes to with its 2 images a GPU, whose losses it
     adds up (a broadcasting slip of its stuff loss)."""
+
+    @field_validator("negative_iou")
+    @classmethod
+    def _below_positive(cls, value: float, info: ValidationInfo) -> float:
+        if value > info.data.get("positive_iou", 1):
+            raise ValueError(f"must not exceed positive_iou ({info.data['positive_iou']})")
+        return value
 
 
 class TrainConfig(Section):
@@ -180,6 +196,13 @@ class TrainConfig(Section):
     log_every: Positive = 50
     val_every: Positive = 1
     """Epochs from one validation and checkpoint to the next."""
+
+    @field_validator("milestones")
+    @classmethod
+    def _ascending(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if any(later <= earlier for earlier, later in pairwise(value)):
+            raise ValueError("the epochs must ascend")
+        return value
 
 
 class Config(Section):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from spatialflow.categories import Categories
+from spatialflow.categories import DETECTION_REMEDY, Categories
 from spatialflow.data import json_fields as fields
 from spatialflow.data.json_fields import FieldError
 from spatialflow.errors import DataError
@@ -121,7 +121,8 @@ def segments_folder(json_path: str | os.PathLike[str], folder: str | os.PathLike
     chosen = Path(json_path).with_suffix("") if folder is None else Path(folder)
     if not chosen.is_dir():
         raise DataError(
-            f"{chosen}: no such folder of panoptic PNGs for {json_path}; name the folder they are in"
+            f"{chosen}: no such folder of panoptic PNGs for {json_path}; name the folder they are in "
+            f"(data.train_segments, data.val_segments; --gt-dir, --pred-dir)"
         )
     return chosen
 
@@ -147,7 +148,7 @@ def _read_panoptic(path: Path) -> Mapping[str, Any]:
     ):
         raise DataError(
             f"{path}: annotations[0]: segments_info is missing and each object has its own annotation, so "
-            f"this is a COCO detection file; convert it with `spatialflow convert detection2panoptic`"
+            f"this is a COCO detection file; {DETECTION_REMEDY}"
         )
     return content
 

@@ -126,7 +126,7 @@ class _Composer:
             self._cover(blob.mask, blob.window, None)
 
     def add_things(self) -> None:
-        """Things all over the image, and in two scenes of five a huddle of one class."""
+        """Things all over the image, and in a quarter of scenes a huddle of one class."""
         rng = self.rng
         for _ in range(int(rng.integers(1, 7))):
             self._add_thing(str(rng.choice(_SHAPE_NAMES)), self._anywhere(), _radius(rng))

@@ -29,12 +29,6 @@ class Sample:
     """(H, W) segment ids, 0 = void; none if there is no ground truth."""
     boxes: NDArray[np.float32]
     """(N, 4) xyxy, pixels of ``image``; (0, 4) if there is no ground truth."""
-    flipped: bool = False
-
-
-def no_boxes() -> NDArray[np.float32]:
-    """(0, 4) float32."""
-    return np.zeros((0, 4), np.float32)
 
 
 def resized_size(size: tuple[int, int], scale: Scale) -> tuple[int, int]:
@@ -86,7 +80,6 @@ def horizontal_flip(sample: Sample) -> Sample:
         image=np.ascontiguousarray(sample.image[:, ::-1]),
         id_map=None if sample.id_map is None else np.ascontiguousarray(sample.id_map[:, ::-1]),
         boxes=np.stack([width - x2, y1, width - x1, y2], axis=1),
-        flipped=not sample.flipped,
     )
 
 

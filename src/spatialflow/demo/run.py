@@ -1,6 +1,7 @@
 """``spatialflow demo``: the whole road on made-up photos, through the same code as any other data."""
 
 import csv
+import json
 import os
 import shutil
 import time
@@ -37,7 +38,13 @@ class DemoData:
 
     def overrides(self) -> list[str]:
         """What points a recipe at these files."""
-        return [f"data.train={self.train}", f"data.val={self.val}", f"data.categories={self.train}"]
+        paths = {"data.train": self.train, "data.val": self.val, "data.categories": self.train}
+        return [override(key, path) for key, path in paths.items()]
+
+
+def override(key: str, value: str | os.PathLike[str]) -> str:
+    """``key=value`` for a text, whatever characters a path has: values are read as YAML, JSON is YAML."""
+    return f"{key}={json.dumps(str(value))}"
 
 
 def _silent(done: int, total: int) -> None:
@@ -71,8 +78,8 @@ def run_demo(
     """Generate, train from scratch, evaluate, predict, report.
 
     Args:
-        out: receives ``data``, ``spatialflow_tiny`` (checkpoints, logs), ``result`` and ``report.html``;
-            what an earlier demo left there is replaced.
+        out: receives ``data``, ``model`` (checkpoints, logs), ``result`` and ``report.html``; what an earlier
+            demo left there is replaced.
         seed: of data and training.
         images: to train on.
         val_images: others, to evaluate on.
@@ -88,13 +95,22 @@ def run_demo(
     """
     started = time.monotonic()
     out = check_writable_folder(out)
+    folder = out / "model"
     say(f"1/4  drawing {images} photos to train on and {val_images} to test on, with their truth")
     with progress("draw") as drawn:
         data = make_data(out / "data", images, val_images, seed, drawn)
     config = load_config(
-        "spatialflow_tiny", [*data.overrides(), f"train.out={out}", f"train.seed={seed}", *overrides]
+        "spatialflow_tiny",
+        [
+            *data.overrides(),
+            override("train.out", folder),
+            f"train.seed={seed}",
+            "train.devices=1",  # several processes would each run the whole demo
+            *overrides,
+        ],
     )
-    shutil.rmtree(out / config.name, ignore_errors=True)
+    if folder.exists():
+        shutil.rmtree(folder)
     say("2/4  training from scratch")
     trained = train(config, say=lambda line: say(f"     {line}"))
     say("3/4  predicting the test photos")

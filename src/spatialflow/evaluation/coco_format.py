@@ -1,5 +1,6 @@
 """Predictions as a COCO-panoptic result (cocodataset.org/#format-results): a folder of PNGs and one JSON."""
 
+import contextlib
 import os
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
@@ -7,8 +8,12 @@ from typing import Any
 
 from spatialflow.categories import Categories
 from spatialflow.data.panoptic_json import ImageId, ImageInfo
-from spatialflow.files import check_writable_folder, write_json
+from spatialflow.errors import DataError, OutputError
+from spatialflow.files import check_writable_folder, read_json, write_json
 from spatialflow.structures import PanopticPrediction
+
+INFO = {"description": "prediction of SpatialFlow"}
+"""Of the JSON files written here: their PNGs may be removed when a new result takes their place."""
 
 
 class ResultWriter:
@@ -25,14 +30,14 @@ class ResultWriter:
     """
 
     def __init__(self, folder: str | os.PathLike[str], name: str = "panoptic") -> None:
-        """Make the folders.
+        """Make the folders; an earlier result there is removed, its JSON and the PNGs that this lists.
 
         Raises:
-            OutputError: they cannot be made or written to.
+            OutputError: they cannot be made or written to, or the earlier result cannot be removed.
         """
         self.json_path = Path(folder) / f"{name}.json"
         self.png_folder = check_writable_folder(Path(folder) / name)
-        self.json_path.unlink(missing_ok=True)  # of an earlier run, whose PNGs are about to change
+        self._remove_earlier()
         self._entries: dict[ImageId, dict[str, Any]] = {}
         self._file_names: set[str] = set()
 
@@ -51,7 +56,7 @@ class ResultWriter:
             ValueError: the image or the name was added before, or the name leaves the folder.
         """
         name = PurePosixPath(png_name)
-        if name.is_absolute() or ".." in name.parts or name.suffix.lower() != ".png":
+        if not _is_png_inside(name):
             raise ValueError(f"{png_name!r} is not the name of a PNG inside the folder")
         if image_id in self._entries or png_name in self._file_names:
             raise ValueError(f"image {image_id!r} or {png_name!r} was added before")
@@ -71,6 +76,7 @@ class ResultWriter:
             OutputError: it cannot be written.
         """
         content = {
+            "info": INFO,
             "images": [
                 {"id": i.id, "file_name": i.file_name, "height": i.height, "width": i.width} for i in images
             ],
@@ -79,3 +85,33 @@ class ResultWriter:
         }
         write_json(self.json_path, content)
         return self.json_path
+
+    def _remove_earlier(self) -> None:
+        """Remove an earlier result, the JSON first, so that none is left that names missing PNGs."""
+        path = self.json_path
+        try:
+            stale = _pngs_of_result(path)
+            path.unlink(missing_ok=True)
+            for name in stale:
+                path = self.png_folder / name
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            raise OutputError(
+                f"{path}: of an earlier result, cannot be removed ({error.strerror or error}); remove it, or "
+                f"choose another output folder"
+            ) from error
+
+
+def _is_png_inside(name: PurePosixPath) -> bool:
+    return not name.is_absolute() and ".." not in name.parts and name.suffix.lower() == ".png"
+
+
+def _pngs_of_result(json_path: Path) -> list[PurePosixPath]:
+    """PNGs that a result written here lists; none of any other file, which may be someone's ground truth."""
+    content = None
+    with contextlib.suppress(DataError):  # missing or damaged
+        content = read_json(json_path)
+    if not isinstance(content, dict) or content.get("info") != INFO:
+        return []
+    names = [PurePosixPath(entry["file_name"]) for entry in content["annotations"]]
+    return [name for name in names if _is_png_inside(name)]

@@ -29,30 +29,40 @@ class FolderResult:
 
 
 def find_photos(sources: Sequence[str]) -> list[Path]:
-    """Files, folders (the photos directly in them) and glob patterns, in order, none twice.
+    """Files, folders (the photos directly in them, but hidden ones) and glob patterns, in order, none twice.
 
     Raises:
-        DataError: a source is or matches nothing.
+        DataError: a source is or matches nothing, or is a folder that cannot be read.
     """
     found: dict[Path, None] = {}
     for source in sources:
-        path = Path(source)
-        if path.is_dir():
-            matches = sorted(f for f in path.iterdir() if f.suffix.lower() in SUFFIXES)
-            if not matches:
-                raise DataError(f"{source}: the folder holds no photos ({', '.join(sorted(SUFFIXES))})")
-        elif path.exists():
-            matches = [path]
-        elif not glob.has_magic(source):
-            raise DataError(f"{source}: no such photo or folder; check the path")
-        else:
-            matches = [Path(f) for f in sorted(glob.glob(source, recursive=True)) if Path(f).is_file()]  # noqa: PTH207
-            if not matches:
-                raise DataError(
-                    f"{source}: the pattern matches no file; check it, and quote it against the shell"
-                )
-        found.update(dict.fromkeys(matches))
+        try:
+            found.update(dict.fromkeys(_photos_of(source)))
+        except OSError as error:
+            raise DataError(
+                f"{source}: cannot be read ({error.strerror or error}); check the path and its permissions"
+            ) from error
     return list(found)
+
+
+def _photos_of(source: str) -> list[Path]:
+    path = Path(source)
+    if path.is_dir():
+        # names with a dot in front are hidden: thumbnails, or what macOS leaves beside photos
+        photos = sorted(
+            f for f in path.iterdir() if f.suffix.lower() in SUFFIXES and not f.name.startswith(".")
+        )
+        if not photos:
+            raise DataError(f"{source}: the folder holds no photos ({', '.join(sorted(SUFFIXES))})")
+        return photos
+    if path.exists():
+        return [path]
+    if not glob.has_magic(source):
+        raise DataError(f"{source}: no such photo or folder; check the path")
+    matches = [Path(f) for f in sorted(glob.glob(source, recursive=True)) if Path(f).is_file()]  # noqa: PTH207
+    if not matches:
+        raise DataError(f"{source}: the pattern matches no file; check it, and quote it against the shell")
+    return matches
 
 
 def predict_folder(

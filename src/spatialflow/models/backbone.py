@@ -1,5 +1,6 @@
 """Any timm model as the source of C3, C4, C5."""
 
+import difflib
 from typing import Any
 
 import timm
@@ -43,6 +44,20 @@ class Backbone(nn.Module):
         channels = self.body.feature_info.channels()
         self.channels: tuple[int, ...] = tuple(channels[i] for i in self._picked)
         self._freeze(frozen_stages)
+        self._try(name)
+
+    def _try(self, name: str) -> None:
+        """Find out now, not in the middle of training, whether images of any size go through."""
+        was_training = self.body.training
+        try:
+            with torch.no_grad():
+                self.eval()(torch.zeros(1, 3, 64, 96))
+        except (AssertionError, RuntimeError, ValueError) as error:
+            raise ConfigError(
+                f"model.backbone={name}: takes no image of 96x64 ({_first_line(error)}); choose one for "
+                f"images of any size, or give timm the options for it in model.backbone_options"
+            ) from error
+        self.train(was_training)
 
     def _freeze(self, stages: int) -> None:
         """Stop the gradient up to the last feature whose stride is at most 2^(stages + 1)."""
@@ -71,9 +86,16 @@ class Backbone(nn.Module):
 def _create(name: str, pretrained: bool, options: dict[str, Any]) -> Any:
     """An nn.Module; timm has no typed class for what has ``feature_info``."""
     if not timm.is_model(name):
-        close = timm.list_models(f"*{name.split('.')[0][:6]}*")[:4]
-        hint = f"; known ones like it: {', '.join(close)}" if close else ""
+        close = difflib.get_close_matches(name.partition(".")[0], timm.list_models(), n=4)
+        hint = f"; known ones like it: {', '.join(close)}" if close else "; see timm.list_models()"
         raise ConfigError(f"model.backbone={name}: timm has no such model{hint}")
+    if name.startswith("swin"):
+        options = {"strict_img_size": False, **options}  # windows fit any size, timm only has to be told
+    published = timm.get_pretrained_cfg(name)
+    if pretrained and not (published and published.has_weights):
+        raise ConfigError(
+            f"model.backbone={name}: timm has no weights for it; set model.pretrained=false to do without"
+        )
     try:
         return timm.create_model(name, pretrained=pretrained, features_only=True, **options)
     except (OSError, ConnectionError) as error:
@@ -85,8 +107,12 @@ def _create(name: str, pretrained: bool, options: dict[str, Any]) -> Any:
         raise ConfigError(f"model.backbone_options: timm refuses them for {name} ({error})") from error
     except RuntimeError as error:
         raise ConfigError(
-            f"model.backbone={name}: cannot give feature maps ({error}); choose another"
+            f"model.backbone={name}: cannot give feature maps ({_first_line(error)}); choose another"
         ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n")[0] or type(error).__name__
 
 
 def _freeze_through(module: nn.Module, last: str) -> None:

@@ -6,11 +6,13 @@ from torch import Tensor, nn
 
 from spatialflow.categories import Categories
 from spatialflow.config import Config
+from spatialflow.errors import ConfigError
 from spatialflow.models.backbone import Backbone
 from spatialflow.models.fpn import FeaturePyramid
 from spatialflow.models.heads import MaskHead, StuffHead
 from spatialflow.models.layers import init_normal
 from spatialflow.models.subnets import FlowSubnets
+from spatialflow.ops.masks import IGNORED
 from spatialflow.structures import DenseOutputs
 
 PRIOR = 0.01
@@ -61,10 +63,11 @@ class SpatialFlow(nn.Module):
             )
         levels = self.pyramid(self.backbone(images))
         split = self.config.model.segmentation_levels
+        classes = self.config.model.anchors.per_cell * self.categories.num_things
         fine = [self.subnets(x) for x in levels[:split]]
         every = [*fine, *(self.subnets.detect(x) for x in levels[split:])]
         return DenseOutputs(
-            cls_logits=tuple(self.cls_predictor(f.cls) for f in every),
+            cls_logits=tuple(self.cls_predictor(f.cls)[:, :classes] for f in every),
             box_deltas=tuple(self.box_predictor(f.reg) for f in every),
             stuff_logits=self.stuff_head([f.stuff for f in fine]),
             mask_features=tuple(f.mask for f in fine),
@@ -89,7 +92,8 @@ def build_model(
         pretrained: fetch timm's ImageNet weights for the backbone (needs a network the first time).
 
     Raises:
-        ConfigError: the backbone is unknown, does not fit, or its weights cannot be fetched.
+        ConfigError: the backbone is unknown, does not fit, or its weights cannot be fetched; or there are
+            more than 254 stuff classes.
     """
     categories = categories or Categories.load(config.data.categories)
     m = config.model
@@ -100,7 +104,13 @@ def build_model(
         freeze_batch_norm=m.freeze_batch_norm,
         **m.backbone_options,
     )
-    num_anchors, num_things = m.anchors.per_cell, categories.num_things
+    if categories.num_stuff_channels > IGNORED:
+        raise ConfigError(
+            f"data.categories: {categories.num_stuff} stuff classes are too many; the id maps of stuff hold "
+            f"{IGNORED - 1}, merge some"
+        )
+    # a convolution needs an output; without any thing class, forward cuts it off
+    num_anchors, num_things = m.anchors.per_cell, max(categories.num_things, 1)
     cls_predictor = nn.Conv2d(m.head_channels, num_anchors * num_things, 3, padding=1)
     box_predictor = nn.Conv2d(m.head_channels, num_anchors * 4, 3, padding=1)
     init_normal(cls_predictor)

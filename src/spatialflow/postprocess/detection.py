@@ -26,9 +26,10 @@ def level_sizes(outputs: DenseOutputs) -> list[tuple[int, int]]:
     return [(x.shape[-2], x.shape[-1]) for x in outputs.cls_logits]
 
 
-def per_anchor(dense: Tensor, width: int) -> Tensor:
-    """(B, A * width, H, W) -> (B, H * W * A, width), in the order of the anchors."""
-    return dense.permute(0, 2, 3, 1).reshape(dense.shape[0], -1, width)
+def per_anchor(dense: Tensor, anchors: int) -> Tensor:
+    """(B, A * X, H, W) -> (B, H * W * A, X) for A ``anchors`` a cell, in the order of the anchors."""
+    batch, channels, height, width = dense.shape
+    return dense.permute(0, 2, 3, 1).reshape(batch, height * width * anchors, channels // anchors)
 
 
 def decode_candidates(
@@ -54,12 +55,11 @@ def decode_candidates(
     boxes: list[list[Tensor]] = [[] for _ in range(batch)]
     scores: list[list[Tensor]] = [[] for _ in range(batch)]
     grids = grid_anchors(level_sizes(outputs), strides, anchors, outputs.cls_logits[0].device)
-    classes = outputs.cls_logits[0].shape[1] // anchors.per_cell
     for grid, cls, deltas in zip(grids, outputs.cls_logits, outputs.box_deltas, strict=True):
-        logits, deltas = per_anchor(cls, classes), per_anchor(deltas, 4)
+        logits, deltas = per_anchor(cls, anchors.per_cell), per_anchor(deltas, anchors.per_cell)
         for i, size in enumerate(image_sizes):
             chosen: Tensor | slice = slice(None)
-            if logits.shape[1] > top_k:
+            if logits.shape[1] > top_k and logits.shape[2]:
                 # the best anchors by logit: the sigmoid would make ties of large ones, and costs time
                 chosen = logits[i].amax(dim=1).topk(top_k).indices
             scores[i].append(logits[i, chosen].float().sigmoid())
