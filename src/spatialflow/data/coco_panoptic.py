@@ -173,8 +173,8 @@ def _check_categories(truth: PanopticFile, categories: Categories) -> None:
             expected = "no such id" if ours is None else f"{kind[ours.is_thing]} {ours.name!r}"
             raise DataError(
                 f"{truth.path}: categories: id {theirs.id} is the {kind[theirs.is_thing]} {theirs.name!r}, "
-                f"but the configured categories have {expected}; set data.categories={truth.path}, or use data "
-                f"of the model's classes"
+                f"but the configured categories have {expected}; set data.categories={truth.path}, or use "
+                f"data of the model's classes"
             )
 
 
