@@ -10,7 +10,7 @@ import torch
 from spatialflow.categories import Categories, Category
 from spatialflow.data.panoptic_json import ImageInfo, read_prediction
 from spatialflow.errors import OutputError
-from spatialflow.evaluation.coco_format import ResultWriter
+from spatialflow.evaluation.coco_format import INFO, ResultWriter
 from spatialflow.evaluation.panoptic_quality import evaluate_pq
 from spatialflow.image_io import read_id_png
 from spatialflow.structures import PanopticPrediction, Segment
@@ -61,6 +61,51 @@ def test_no_json_before_close(tmp_path: Path) -> None:
     assert not writer.json_path.exists()
     writer.close(CATEGORIES)
     assert json.loads(writer.json_path.read_text())["images"] == []
+
+
+def test_an_earlier_result_goes_and_nothing_else_does(tmp_path: Path) -> None:
+    first = ResultWriter(tmp_path / "out")
+    first.add(1, "a.png", prediction())
+    first.add(2, "b/c.png", prediction())
+    first.close(CATEGORIES)
+    (tmp_path / "out" / "panoptic" / "mine.png").write_bytes(b"")
+    second = ResultWriter(tmp_path / "out")
+    second.add(1, "d.png", prediction())
+    second.close(CATEGORIES)
+    left = {p.name for p in (tmp_path / "out").rglob("*") if p.is_file()}
+    assert left == {"panoptic.json", "mine.png", "d.png"}
+
+
+@pytest.mark.parametrize("info", [None, {"description": "COCO 2017"}])
+def test_pngs_of_a_file_from_elsewhere_stay(tmp_path: Path, info: object) -> None:
+    path = ResultWriter(tmp_path).add(1, "a.png", prediction())
+    content = {"info": info, "annotations": [{"image_id": 1, "file_name": "a.png", "segments_info": []}]}
+    (tmp_path / "panoptic.json").write_text(json.dumps(content))
+    ResultWriter(tmp_path)
+    assert path.exists()
+
+
+def test_a_list_that_leaves_the_folder_removes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "photo.png").write_bytes(b"")
+    names = ["../../photo.png", str(tmp_path / "photo.png"), "x.png"]
+    (tmp_path / "out").mkdir()
+    content = {"info": INFO, "annotations": [{"file_name": name} for name in names]}
+    (tmp_path / "out" / "panoptic.json").write_text(json.dumps(content))
+    ResultWriter(tmp_path / "out")
+    assert (tmp_path / "photo.png").exists()
+
+
+@pytest.mark.parametrize("entries", [None, [1], [{}], [{"file_name": 3}]])
+def test_an_earlier_result_may_be_damaged(tmp_path: Path, entries: object) -> None:
+    (tmp_path / "panoptic.json").write_text(json.dumps({"info": INFO, "annotations": entries}))
+    ResultWriter(tmp_path)
+    assert not (tmp_path / "panoptic.json").exists()
+
+
+def test_what_cannot_be_replaced_is_named(tmp_path: Path) -> None:
+    (tmp_path / "panoptic.json").mkdir()
+    with pytest.raises(OutputError, match=r"panoptic\.json: .*cannot be removed.*choose another"):
+        ResultWriter(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -108,10 +108,9 @@ def _is_png_inside(name: PurePosixPath) -> bool:
 
 def _pngs_of_result(json_path: Path) -> list[PurePosixPath]:
     """PNGs that a result written here lists; none of any other file, which may be someone's ground truth."""
-    content = None
-    with contextlib.suppress(DataError):  # missing or damaged
+    with contextlib.suppress(DataError, KeyError, TypeError):  # missing, or not as it was written
         content = read_json(json_path)
-    if not isinstance(content, dict) or content.get("info") != INFO:
-        return []
-    names = [PurePosixPath(entry["file_name"]) for entry in content["annotations"]]
-    return [name for name in names if _is_png_inside(name)]
+        if content["info"] == INFO:
+            names = [PurePosixPath(entry["file_name"]) for entry in content["annotations"]]
+            return [name for name in names if _is_png_inside(name)]
+    return []
