@@ -153,14 +153,13 @@ def pq(
 
     Example: spatialflow pq panoptic_val2017.json results/panoptic.json --per-class
     """
-    from spatialflow.categories import Categories
     from spatialflow.evaluation.panoptic_quality import evaluate_pq
     from spatialflow.evaluation.report import pq_table
 
     _check_json_out(json_out)
     with progress("score") as (show,):
         result = evaluate_pq(truth, prediction, gt_dir, pred_dir, progress=show)
-    output.print(pq_table(result, Categories.load(truth), per_class))
+    output.print(pq_table(result, result.categories, per_class))
     if json_out:
         write_json(json_out, result.to_json(), indent=2)
 

@@ -71,6 +71,8 @@ class PQResult:
     stuff: GroupPQ
     per_class: dict[int, ClassPQ]
     """By the data set's category id, things first."""
+    categories: Categories
+    """Those of the truth."""
 
     @classmethod
     def from_counts(cls, counts: NDArray[np.float64], categories: Categories) -> Self:
@@ -81,6 +83,7 @@ class PQResult:
             things=GroupPQ.mean(classes[: categories.num_things]),
             stuff=GroupPQ.mean(classes[categories.num_things :]),
             per_class={category.id: c for category, c in zip(categories, classes, strict=True)},
+            categories=categories,
         )
 
     def to_json(self) -> dict[str, Any]:
