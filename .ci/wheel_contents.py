@@ -14,6 +14,8 @@ REQUIRED = (
     "spatialflow/py.typed",
     "spatialflow/coco_panoptic.json",
     "spatialflow/configs/spatialflow_r50_fpn_20e_coco.yaml",
+    "spatialflow/configs/spatialflow_tiny.yaml",
+    "spatialflow/weights/tiny.safetensors",
 )
 REQUIRED_METADATA = ("METADATA", "entry_points.txt", "licenses/LICENSE")
 
