@@ -183,11 +183,21 @@ def test_unknown_key_names_the_nearest(override: str, expected: str) -> None:
         ("model.head_norm=batch", "model.head_norm"),
         ("model.pyramid_levels=8", "model.pyramid_levels"),
         ("model=3", "model"),
+        ("loss.negative_iou=0.6", "loss.negative_iou: must not exceed positive_iou (0.5); got 0.6"),
+        ("loss.positive_iou=0.3", "loss.negative_iou: must not exceed positive_iou (0.3); got 0.4"),
+        ("train.milestones=[19, 16]", "train.milestones: the epochs must ascend"),
+        ("train.milestones=[3, 3]", "train.milestones: the epochs must ascend"),
         ("train=", "train"),
     ],
 )
 def test_value_out_of_range_is_named(override: str, field: str) -> None:
     assert refusal(COCO, override).startswith(f"{COCO}: {field}")
+
+
+def test_bounds_that_just_fit() -> None:
+    config = load_config(COCO, ["loss.negative_iou=0.5", "train.milestones=[]"])
+    assert config.loss.negative_iou == config.loss.positive_iou
+    assert config.train.milestones == ()
 
 
 def test_levels_must_fit() -> None:

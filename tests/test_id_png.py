@@ -48,6 +48,11 @@ def test_colours_of_a_palette_are_ids_too() -> None:
     assert decode_id_png(stream.getvalue(), "a.png").tolist() == [[0, 263], [263, 263]]
 
 
+def test_bytes_after_the_end_do_no_harm() -> None:
+    ids = np.random.default_rng(0).integers(0, 2**24, (9, 7)).astype(np.int32)
+    np.testing.assert_array_equal(decode_id_png(encode_id_png(ids) + b"more" * 50, "a.png"), ids)
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_grey_pixels_are_refused(dtype: type) -> None:
     with pytest.raises(DataError, match="not an 8-bit RGB PNG"):

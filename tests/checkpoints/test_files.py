@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from make_model import TOY, categories, photo, tiny_config, tiny_model
 from spatialflow.checkpoints import load_checkpoint, load_model, save_model
-from spatialflow.checkpoints.files import FORMAT, describe
+from spatialflow.checkpoints.files import FORMAT, _locate, describe
 from spatialflow.errors import CheckpointError, OutputError, SpatialFlowError
 from spatialflow.models.spatialflow import SpatialFlow
 
@@ -83,17 +84,18 @@ def test_description_without_building(net: SpatialFlow, tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), SafetensorError("No space left")])
 def test_saving_needs_the_suffix_and_leaves_nothing_behind(
-    net: SpatialFlow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    net: SpatialFlow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     with pytest.raises(CheckpointError, match=r"a\.pth: .*\.safetensors"):
         save_model(net, tmp_path / "a.pth")
 
     def full(*_: object, **__: object) -> None:
-        raise OSError(28, "No space left on device")
+        raise error
 
     monkeypatch.setattr("spatialflow.checkpoints.files.save_file", full)
-    with pytest.raises(OutputError, match=r"a\.safetensors: .*No space left"):
+    with pytest.raises(OutputError, match=r"a\.safetensors: .*No space left.*free some space"):
         save_model(net, tmp_path / "a.safetensors")
     assert list(tmp_path.iterdir()) == []
 
@@ -112,6 +114,15 @@ def refusal(path: Path | str, config: Any = None) -> str:
 def test_no_such_file(tmp_path: Path) -> None:
     assert "no such checkpoint" in refusal(tmp_path / "a.pth")
     assert "tiny" in refusal("tinny")
+
+
+def test_a_folder_does_not_hide_the_shipped_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "tiny").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert str(_locate("tiny")).endswith("tiny.safetensors")
+    (tmp_path / "tiny").rmdir()
+    (tmp_path / "tiny").write_bytes(b"")
+    assert _locate("tiny") == Path("tiny")  # a file is meant by its name
 
 
 def test_folder(tmp_path: Path) -> None:

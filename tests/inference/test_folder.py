@@ -1,0 +1,32 @@
+"""Which photos are meant by files, folders and patterns."""
+
+from pathlib import Path
+
+import pytest
+
+from spatialflow.errors import DataError
+from spatialflow.inference.folder import find_photos
+
+
+def test_photos_of_a_folder_but_hidden_ones(tmp_path: Path) -> None:
+    for name in ("b.JPG", "a.png", "._a.png", ".hidden.jpg", "notes.txt"):
+        (tmp_path / name).write_bytes(b"")
+    assert find_photos([str(tmp_path)]) == [tmp_path / "a.png", tmp_path / "b.JPG"]
+    assert find_photos([str(tmp_path / "*.png"), str(tmp_path)]) == [tmp_path / "a.png", tmp_path / "b.JPG"]
+    named = str(tmp_path / ".hidden.jpg")
+    assert find_photos([named, named]) == [Path(named)]
+
+
+def test_a_folder_of_hidden_photos_holds_none(tmp_path: Path) -> None:
+    (tmp_path / "._a.png").write_bytes(b"")
+    with pytest.raises(DataError, match="holds no photos"):
+        find_photos([str(tmp_path)])
+
+
+def test_a_folder_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "iterdir", refuse)  # by a mock, since root may read everything
+    with pytest.raises(DataError, match=rf"^{tmp_path}: cannot be read \(Permission denied\)"):
+        find_photos([str(tmp_path)])
