@@ -240,6 +240,7 @@ def test_all_of_the_mini_set_loads_without_a_warning(shared_data: Path, keep: bo
     data = PanopticData(config.model_copy(update={"keep_images_without_things": keep}), coco_panoptic())
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", ".*suggested max number of worker.*")  # on a single core
         data.setup("fit")
         train, val = list(data.train_dataloader()), list(data.val_dataloader())
     assert sum(map(len, train)) == (96 if keep else 92)

@@ -24,7 +24,7 @@ from spatialflow.structures import Segment, Target
 from spatialflow.training.run import train
 from spatialflow.visualize import draw_overlay
 
-TRAIN_IMAGES = 4000
+TRAIN_IMAGES = 4400
 VAL_IMAGES = 128
 PICTURES = 6
 

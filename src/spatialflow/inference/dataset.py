@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from spatialflow.checkpoints.files import load_checkpoint, load_weights
 from spatialflow.config import Config, DataConfig, override_config
 from spatialflow.data.datamodule import PanopticData
+from spatialflow.errors import OutputError
 from spatialflow.evaluation.coco_format import ResultWriter
 from spatialflow.evaluation.panoptic_quality import evaluate_pq
 from spatialflow.evaluation.pq_result import PQResult
@@ -107,6 +108,13 @@ def evaluate_dataset(
     prepared = {key: getattr(predictor.config.data, key) for key in PREPARATION}
     data = PanopticData(config.model_copy(update=prepared), predictor.categories)
     truth = data.val_set
+    if (Path(out) / "panoptic").resolve() in (
+        truth.segments.resolve(),
+        truth.annotations.resolve().with_suffix(""),
+    ):
+        raise OutputError(
+            f"{out}: holds the truth itself as panoptic.json or panoptic/; choose another folder with --out"
+        )
     writer = ResultWriter(out)
     names = set[str]()
     for done, (target, prediction) in enumerate(predict_dataset(predictor, data), start=1):
