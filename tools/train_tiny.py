@@ -1,6 +1,6 @@
 """Reproduces the shipped checkpoint ``tiny``: the demo's recipe and kind of data, trained longer.
 
-    python tools/train_tiny.py [--images 16000] [--epochs 4] [--work runs/tiny] [--out tiny.safetensors]
+    python tools/train_tiny.py [--images 10000] [--epochs 3] [--work runs/tiny] [--out tiny.safetensors]
 
 The 128 photos it is scored on are those of `spatialflow demo`, none of which it trains on.
 """
@@ -21,8 +21,8 @@ from spatialflow.training.run import train
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--images", type=int, default=16000, help="to train on")
-    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--images", type=int, default=10000, help="to train on")
+    parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument(
         "--work", type=Path, default=Path("runs/tiny"), help="folder for data, logs and checkpoints"
     )
