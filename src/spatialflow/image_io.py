@@ -4,6 +4,7 @@ A panoptic PNG stores one segment id a pixel as ``id = R + 256 G + 65536 B`` (CO
 cocodataset.org/#format-data); 0 is void.
 """
 
+import io
 import os
 import struct
 import warnings
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from spatialflow.errors import DataError
-from spatialflow.files import atomic_path, write_bytes
+from spatialflow.files import write_bytes
 
 MAX_SEGMENT_ID = 256**3 - 1
 _PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
@@ -73,8 +74,9 @@ def write_photo(path: str | os.PathLike[str], image: NDArray[np.uint8] | Image.I
         OutputError: the folder cannot be written to, or the disk is full.
     """
     picture = image if isinstance(image, Image.Image) else Image.fromarray(image)
-    with atomic_path(path) as temporary:
-        picture.save(temporary, quality=92)
+    encoded = io.BytesIO()  # Pillow, writing to a file, takes no notice of a disk that fills up
+    picture.save(encoded, Image.registered_extensions()[Path(path).suffix.lower()], quality=92)
+    write_bytes(path, encoded.getvalue())
 
 
 def read_id_png(path: str | os.PathLike[str]) -> NDArray[np.int32]:

@@ -7,6 +7,7 @@ as they are. Everything is loaded without unpickling code (``weights_only=True``
 
 import json
 import os
+import warnings
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
@@ -190,7 +191,9 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str] | N
 
 def _read_torch(path: Path) -> tuple[dict[str, Tensor], dict[str, Any] | None]:
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of odd files, about which we say all in one line
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except MemoryError:
         raise
     except Exception as error:  # foreign bytes make the unpickler stumble in every way, IndexError included

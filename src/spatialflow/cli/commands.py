@@ -86,7 +86,7 @@ def evaluate(
     model, notes = model_for_data(checkpoint, config, overrides or ())
     predictor = Predictor(model, device, cast(Precision, precision))
     for note in notes:
-        complain("note", note, "bold")
+        say(f"note: {note}")
     say(f"running on {predictor.hardware}")
     _announce_result(out)
     with progress("predict", "score") as (predicted, scored):

@@ -1,4 +1,4 @@
-"""What the command line writes: results to standard output, progress and errors to standard error."""
+"""What the command line writes: results and notes to standard output, errors to standard error."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

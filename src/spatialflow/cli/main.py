@@ -65,7 +65,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: without the program's name; by default those of the process.
     """
-    _log_to_stderr()
+    _show_notes()
     try:
         code = app(arguments, standalone_mode=False)
     except SpatialFlowError as error:
@@ -97,11 +97,17 @@ def _describe(error: Exception) -> str:
     return f"{message.rstrip('.')}; see `{program} --help`"
 
 
-def _log_to_stderr() -> None:
+class _Notes(logging.Handler):
+    """What the package logs goes to standard output: standard error is for errors and progress."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print one line."""
+        say(f"note: {record.getMessage()}")
+
+
+def _show_notes() -> None:
     """Show our own notes, and of several processes only those of the first."""
     logger = logging.getLogger("spatialflow")
     if not logger.handlers:
-        handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter("note: %(message)s"))
-        logger.addHandler(handler)
+        logger.addHandler(_Notes())
     logger.setLevel(logging.INFO if os.environ.get("LOCAL_RANK", "0") == "0" else logging.ERROR)

@@ -15,12 +15,13 @@ from lightning.fabric.plugins.io import TorchCheckpointIO
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
+from torch.distributed import DistError
 
 from spatialflow.categories import Categories
 from spatialflow.checkpoints.files import load_checkpoint, load_weights
 from spatialflow.config import Config, TrainConfig
 from spatialflow.data.datamodule import PanopticData
-from spatialflow.errors import ConfigError, OutputError
+from spatialflow.errors import ConfigError, OutputError, SpatialFlowError
 from spatialflow.evaluation.pq_result import PQResult
 from spatialflow.files import atomic_path, check_writable_folder
 from spatialflow.models.spatialflow import SpatialFlow, build_model
@@ -68,8 +69,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
                 torch.save(checkpoint, temporary)
             except RuntimeError as error:  # PyTorch's writer does not say what the operating system said
                 raise OutputError(
-                    f"{path}: cannot be written ({str(error).splitlines()[0]}); free some space and go on "
-                    f"with --resume"
+                    f"{path}: cannot be written whole, as on a full disk; free some space, then train again"
                 ) from error
 
 
@@ -140,6 +140,12 @@ def _fit(trainer: lightning.Trainer, module: PanopticModule, data: PanopticData,
         trainer.fit(module, datamodule=data, ckpt_path=last, weights_only=True)
     except MisconfigurationException as error:
         raise ConfigError(" ".join(str(error).split())) from error
+    except RuntimeError as error:
+        if trainer.world_size > 1 and ("gloo" in str(error) or isinstance(error, DistError)):
+            raise SpatialFlowError(
+                "another process of this training has stopped; the reason is in what it wrote"
+            ) from error
+        raise
     except SystemExit as error:
         # Lightning's answer to Ctrl+C; whoever called us decides what becomes of the process
         if isinstance(error.__context__, KeyboardInterrupt):
