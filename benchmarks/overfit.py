@@ -25,6 +25,7 @@ from spatialflow.evaluation.report import pq_table
 from spatialflow.inference.dataset import evaluate_dataset
 from spatialflow.training.run import train
 
+STEPS_PER_EPOCH = 50
 PHOTOS = ("000000142238.jpg", "000000439180.jpg")
 MODEL = [
     "model.pyramid_levels=5",
@@ -55,9 +56,10 @@ def main() -> None:
 
 def learn_by_heart(coco: Path, out: Path, steps: int) -> None:
     started = time.monotonic()
-    truth = out / "two.json"
+    truth, repeated = out / "two.json", out / "repeated.json"
     write_subset(coco / "annotations" / "panoptic_real.json", truth, PHOTOS)
-    overrides = [override(f"data.{split}", truth) for split in ("train", "val")]
+    write_subset(coco / "annotations" / "panoptic_real.json", repeated, PHOTOS, STEPS_PER_EPOCH)
+    overrides = [override("data.train", repeated), override("data.val", truth)]
     overrides += [override(f"data.{split}_images", coco / "images") for split in ("train", "val")]
     overrides += [
         f"data.{split}_segments={coco / 'annotations' / 'panoptic_real'}" for split in ("train", "val")
@@ -75,7 +77,8 @@ def learn_by_heart(coco: Path, out: Path, steps: int) -> None:
             "train.lr=0.0015",
             "train.scale_lr=false",
             "train.warmup_steps=20",
-            f"train.epochs={steps}",
+            f"train.epochs={-(-steps // STEPS_PER_EPOCH)}",
+            f"train.max_steps={steps}",
             f"train.val_every={steps}",
             f"train.out={out / 'two'}",
         ],
@@ -87,11 +90,16 @@ def learn_by_heart(coco: Path, out: Path, steps: int) -> None:
     print(f"{steps} steps on {len(PHOTOS)} photos and their evaluation: {time.monotonic() - started:.0f} s")
 
 
-def write_subset(source: Path, target: Path, file_names: tuple[str, ...]) -> None:
+def write_subset(source: Path, target: Path, file_names: tuple[str, ...], times: int = 1) -> None:
+    """The annotations of some photos, each listed ``times`` over under ids of its own, so that epochs are longer."""
     content = json.loads(source.read_text())
-    content["images"] = [image for image in content["images"] if image["file_name"] in file_names]
-    ids = {image["id"] for image in content["images"]}
-    content["annotations"] = [one for one in content["annotations"] if one["image_id"] in ids]
+    images = [image for image in content["images"] if image["file_name"] in file_names]
+    annotation_of = {one["image_id"]: one for one in content["annotations"]}
+    content["images"], content["annotations"] = [], []
+    for image in images * times:
+        new_id = len(content["images"]) + 1
+        content["images"].append({**image, "id": new_id})
+        content["annotations"].append({**annotation_of[image["id"]], "image_id": new_id})
     target.write_text(json.dumps(content))
 
 

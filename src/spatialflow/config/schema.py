@@ -195,7 +195,7 @@ class TrainConfig(Section):
     """Folder; each recipe gets one of its own name inside."""
     log_every: Positive = 50
     val_every: Positive = 1
-    """Epochs from one validation and checkpoint to the next."""
+    """Epochs from one validation to the next; a checkpoint is written after each epoch."""
 
     @field_validator("milestones")
     @classmethod

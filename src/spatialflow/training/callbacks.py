@@ -42,7 +42,7 @@ class ValidateAtEnd(Callback):
 
 
 class KeepCheckpoints(Checkpoint):
-    """Writes ``last.ckpt`` with each validation, ``best.ckpt`` when one has the highest PQ so far."""
+    """Writes ``last.ckpt`` after each epoch, ``best.ckpt`` when a validation has the highest PQ so far."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -56,10 +56,8 @@ class KeepCheckpoints(Checkpoint):
             trainer.save_checkpoint(self.folder / BEST)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write the last, at each validation's epoch and at the end."""
-        every = trainer.check_val_every_n_epoch or 1
-        if (trainer.current_epoch + 1) % every == 0 or trainer.should_stop:
-            trainer.save_checkpoint(self.folder / LAST)
+        """Write the last."""
+        trainer.save_checkpoint(self.folder / LAST)
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed training must know."""
