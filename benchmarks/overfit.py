@@ -91,7 +91,7 @@ def learn_by_heart(coco: Path, out: Path, steps: int) -> None:
 
 
 def write_subset(source: Path, target: Path, file_names: tuple[str, ...], times: int = 1) -> None:
-    """The annotations of some photos, each listed ``times`` over under ids of its own, so that epochs are longer."""
+    """The annotations of some photos, each listed ``times`` over under its own ids, for longer epochs."""
     content = json.loads(source.read_text())
     images = [image for image in content["images"] if image["file_name"] in file_names]
     annotation_of = {one["image_id"]: one for one in content["annotations"]}

@@ -10,7 +10,7 @@ from spatialflow.files import check_writable_folder, write_json
 
 Overrides = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[KEY.SUB=VALUE]...", help="Changes to the recipe, such as train.lr=0.01."),
+    typer.Argument(metavar="KEY.SUB=VALUE", help="Changes to the recipe, such as train.lr=0.01."),
 ]
 Recipe = Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe's name, or the path of a YAML file.")]
 CheckpointOption = Annotated[
@@ -98,7 +98,7 @@ def evaluate(
 
 
 def predict(
-    images: Annotated[list[str], typer.Argument(metavar="IMAGE|FOLDER|GLOB...", help="Photos.")],
+    images: Annotated[list[str], typer.Argument(metavar="IMAGE|FOLDER|GLOB", help="Photos.")],
     checkpoint: CheckpointOption,
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="For the results.")],
     overlay: Annotated[bool, typer.Option(help="Also write pictures with class names.")] = True,
