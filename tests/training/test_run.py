@@ -157,12 +157,15 @@ def test_validation_every_few_epochs_and_at_the_end(recipe: Path) -> None:
     assert [int(row["step"]) for row in rows(result) if row["val/pq"]] == [3, 5]
 
 
-def test_last_is_written_with_each_validation(recipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    config = load_config(recipe, ["train.val_every=2", "train.epochs=9"])
-    interrupt_at(monkeypatch, 7)
+def test_last_is_written_after_epochs_without_validation(
+    recipe: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = load_config(recipe, ["train.val_every=9", "train.epochs=9"])
+    interrupt_at(monkeypatch, 5)
     with pytest.raises(KeyboardInterrupt):
         train(config, say=quiet)
     assert torch.load(folder_of(config) / "last.ckpt", weights_only=True)["global_step"] == 4
+    assert not (folder_of(config) / "best.ckpt").exists()
 
 
 def test_weights_are_where_training_starts(recipe: Path, trained: TrainResult) -> None:
