@@ -28,6 +28,10 @@ from spatialflow.models.spatialflow import SpatialFlow, build_model
 FORMAT = "spatialflow-1"
 SHIPPED = ("tiny",)
 """Names of the checkpoints inside the package."""
+_REMEDY = (
+    "so name the recipe it was trained with, or what differs, such as model.backbone=resnet101.tv_in1k "
+    "(in Python: sf.load_model(path, config=...))"
+)
 
 
 class Checkpoint(NamedTuple):
@@ -139,8 +143,7 @@ def load_weights(model: SpatialFlow, state: Mapping[str, Tensor], source: str) -
         if key in state and state[key].shape != tensor.shape:
             raise CheckpointError(
                 f"{source}: {key}: has shape {tuple(state[key].shape)}, the model {model.config.name} wants "
-                f"{tuple(tensor.shape)}; it was trained with another architecture or class count, use its "
-                f"own config: sf.load_model(path, config=...)"
+                f"{tuple(tensor.shape)}; it was trained with another architecture or class count, {_REMEDY}"
             )
     missing = [key for key in expected if key not in state]
     extra = [key for key in state if key not in expected]
@@ -149,7 +152,7 @@ def load_weights(model: SpatialFlow, state: Mapping[str, Tensor], source: str) -
             more = f" (and {len(keys) - 1} more)" if len(keys) > 1 else ""
             raise CheckpointError(
                 f"{source}: {keys[0]}{more}: {what} {model.config.name}; the file is of another "
-                f"architecture, use its own config: sf.load_model(path, config=...)"
+                f"architecture, {_REMEDY}"
             )
     model.load_state_dict(state)
 
