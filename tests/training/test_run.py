@@ -327,6 +327,24 @@ def test_metrics_csv_grows_columns_and_goes_on(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_real_annotations_train_without_a_warning(recipe: Path, shared_data: Path) -> None:
+    """Crowds, void, grey photos, photos without things or without stuff: once through all of them."""
+    folder = shared_data / "coco" / "annotations"
+    overrides = [f"data.{part}={folder / f'panoptic_mini_{part}.json'}" for part in ("train", "val")]
+    overrides += [
+        "data.categories=coco_panoptic",
+        "data.train_scales=[[128, 80]]",
+        "data.test_scale=[128, 80]",
+    ]
+    overrides += ["data.keep_images_without_things=true", "train.epochs=1", "model.mask_convs=0"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        result = train(load_config(recipe, overrides), say=quiet)
+    assert len([row for row in rows(result) if row["loss/total"]]) == 96 // 4
+    assert result.result is not None
+
+
+@pytest.mark.slow
 def test_two_processes_come_to_the_same_quality(recipe: Path, trained: TrainResult) -> None:
     """Gloo on the CPU; PQ of 4 images on 2 ranks equals that of one process, as no image counts twice."""
     still = ["train.max_steps=1", "train.lr=1e-12", "train.weight_decay=0", "model.freeze_batch_norm=true"]
