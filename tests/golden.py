@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from spatialflow.models.spatialflow import SpatialFlow
@@ -12,6 +13,12 @@ from spatialflow.structures import Batch
 Models = Callable[[str], SpatialFlow]
 Batches = Callable[[list[int], bool], Batch]
 
+OF_MODELS = [
+    "r50",
+    pytest.param("r101", marks=pytest.mark.slow),
+    pytest.param("r101_dcn", marks=pytest.mark.slow),
+]
+"""For ``parametrize``."""
 PHOTOS = ("000000142238.jpg", "000000439180.jpg")
 """What the golden files call images 0 and 1."""
 

@@ -79,14 +79,13 @@ class Criterion:
         self.loss = loss
         self.model = model
         self.categories = categories
-        self.strides = tuple(8 * 2**level for level in range(model.pyramid_levels))
 
     @torch.no_grad()
     def propose(self, outputs: DenseOutputs, batch: Batch) -> Proposals:
         """Ground-truth boxes, and the detections that overlap one by ``positive_iou``, of whatever class."""
         detection = self.model.detection
         candidates = decode_candidates(
-            outputs, batch.image_sizes, self.strides, self.model.anchors, detection.pre_nms_top_k
+            outputs, batch.image_sizes, self.model.strides, self.model.anchors, detection.pre_nms_top_k
         )
         boxes, matched = [], []
         for found, target in zip(candidates, batch.targets, strict=True):
@@ -137,11 +136,11 @@ class Criterion:
         """
         device = outputs.stuff_logits.device
         sizes = level_sizes(outputs)
-        anchors = torch.cat(grid_anchors(sizes, self.strides, self.model.anchors, device))
+        anchors = torch.cat(grid_anchors(sizes, self.model.strides, self.model.anchors, device))
         matches = []
         for truth, size in zip(truths, batch.image_sizes, strict=True):
             valid = torch.cat(
-                anchors_in_image(sizes, self.strides, size, self.model.anchors.per_cell, device)
+                anchors_in_image(sizes, self.model.strides, size, self.model.anchors.per_cell, device)
             )
             iou = pairwise_iou(truth.boxes, anchors)
             matches.append(assign(iou, self.loss.positive_iou, self.loss.negative_iou, valid=valid))

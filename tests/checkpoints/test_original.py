@@ -10,10 +10,11 @@ from torch import Tensor
 
 from make_data import CATEGORIES
 from spatialflow.checkpoints import load_checkpoint, load_model
-from spatialflow.checkpoints.original import convert, is_original, rename
+from spatialflow.checkpoints.original import convert, is_original, recipe, rename
 from spatialflow.config import load_config
 from spatialflow.errors import CheckpointError
 from spatialflow.files import write_json
+from spatialflow.models.spatialflow import build_model
 
 RECIPE = "spatialflow_r50_fpn_20e_coco"
 NAMES = {
@@ -75,10 +76,18 @@ def write(path: Path, state: dict[str, Tensor], **more: Any) -> Path:
     return path
 
 
-@pytest.mark.parametrize("model", ["r50", "r101"])
+@pytest.mark.parametrize("model", ["r50", "r101", "r101_dcn"])
 def test_every_key_finds_its_one_place(reference: Path, model: str) -> None:
-    names = [rename(key) for key in state_of(reference, model)]
-    assert len(set(names)) == len(names) == {"r50": 416, "r101": 722}[model]
+    state = state_of(reference, model)
+    names = {rename(key): tensor.shape for key, tensor in state.items()}
+    assert len(names) == len(state) == {"r50": 416, "r101": 722, "r101_dcn": 782}[model]
+    ours = build_model(load_config(recipe(state, "a.pth")))
+    assert names == {key: tensor.shape for key, tensor in ours.state_dict().items()}
+    golden = json.loads((reference / "keys.json").read_text())[model]
+    parameters = dict(ours.named_parameters())
+    assert sum(p.numel() for p in parameters.values()) == golden["n_params"]
+    frozen = {name for name, parameter in parameters.items() if not parameter.requires_grad}
+    assert frozen == {rename(key) for key in golden["frozen"]}
 
 
 def half(state: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -184,12 +193,13 @@ def test_another_depth(reference: Path, tmp_path: Path) -> None:
     assert "layer3.6." in refusal(path, RECIPE)
 
 
-@pytest.mark.parametrize(
-    "key", ["backbone.layer2.0.conv2.conv_offset.weight", "backbone.layer2.0.conv2_offset.bias"]
-)
-def test_the_deformable_model_is_said_to_be_one(reference: Path, tmp_path: Path, key: str) -> None:
-    path = write(tmp_path / "a.pth", state_of(reference) | {key: torch.ones(1)})
-    assert "deformable" in refusal(path)
+def test_the_deformable_model(reference: Path) -> None:
+    keys = state_of(reference, "r101_dcn")
+    assert recipe(keys, "a.pth") == "spatialflow_r101_dcn_fpn_20e_coco_multiscale_fp16"
+    key = "backbone.layer2.0.conv2.conv_offset.weight"
+    assert (
+        rename(key) == rename(key.replace("conv2.conv_offset", "conv2_offset")) == f"backbone.body{key[8:]}"
+    )
 
 
 @pytest.mark.parametrize(

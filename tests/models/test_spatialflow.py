@@ -45,7 +45,7 @@ def test_shapes(model: dict[str, Any], things: int, stuff: int) -> None:
     m = net.config.model
     outputs = run(net, photo(64, 96, batch=2))
     levels, split, per_cell = m.pyramid_levels, m.segmentation_levels, m.anchors.per_cell
-    assert net.strides == (8, 16, 32, 64, 128, 256, 512)[:levels]
+    assert net.config.model.strides == (8, 16, 32, 64, 128, 256, 512)[:levels]
     sizes = [(8, 12), (4, 6), (2, 3), (1, 2), (1, 1), (1, 1), (1, 1)][:levels]
     assert [tuple(t.shape) for t in outputs.cls_logits] == [(2, per_cell * things, *s) for s in sizes]
     assert [tuple(t.shape) for t in outputs.box_deltas] == [(2, per_cell * 4, *s) for s in sizes]

@@ -35,7 +35,7 @@ def test_find_is_the_sum_of_its_parts(agnostic: bool) -> None:
     with torch.inference_mode():
         outputs = net(photo(64, 96))
         (found,) = find(net, outputs, [IMAGE], [ORIGINAL])
-        (candidates,) = decode_candidates(outputs, [IMAGE], net.strides, m.anchors, 1000)
+        (candidates,) = decode_candidates(outputs, [IMAGE], m.strides, m.anchors, 1000)
         factors = torch.tensor([90 / 181, 60 / 123] * 2)
         detections = select(candidates.boxes / factors, candidates.scores, m.detection)
         logits = net.segment(outputs.mask_features, [detections.boxes * factors])

@@ -19,6 +19,11 @@ from spatialflow.config import DataConfig
 from spatialflow.data.datamodule import PanopticData, collate
 from spatialflow.structures import Batch
 
+RECIPES = {
+    "r50": "spatialflow_r50_fpn_20e_coco",
+    "r101": "spatialflow_r101_fpn_20e_coco",
+    "r101_dcn": "spatialflow_r101_dcn_fpn_20e_coco_multiscale_fp16",
+}
 SCALE = (512, 320)
 """Of the public golden numbers made from the two photos."""
 
@@ -63,9 +68,7 @@ def models(checkpoint: Callable[..., Path]) -> Models:
 
     def load(name: str) -> sf.SpatialFlow:
         if name not in loaded:
-            recipe = "spatialflow_r50_fpn_20e_coco"
-            backbone = {"r50": "resnet50.tv_in1k", "r101": "resnet101.tv_in1k"}[name]
-            config = sf.load_config(recipe, [f"model.backbone={backbone}", f"data.test_scale={list(SCALE)}"])
+            config = sf.load_config(RECIPES[name], [f"data.test_scale={list(SCALE)}"])
             loaded[name] = sf.load_model(checkpoint(name), config)
         return copy.deepcopy(loaded[name])
 

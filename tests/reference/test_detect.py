@@ -20,11 +20,16 @@ from spatialflow.postprocess.masks import paste_mask
 from spatialflow.postprocess.panoptic import merge
 from spatialflow.postprocess.pipeline import Found
 
-CASES = {
+FILES = {
     "wide": ("detect.json", 0, "coco/images", "detect_{}"),
     "wide2": ("detect.json", 1, "coco/images", "detect_{}"),
     "portrait": ("detect_extra.json", 0, None, "detect_extra_{}"),
 }
+CASES = [
+    pytest.param(f"{model}-{file}", marks=() if model == "r50" else pytest.mark.slow)
+    for model in ("r50", "r101", "r101_dcn")
+    for file in FILES
+]
 
 
 class Case(NamedTuple):
@@ -51,10 +56,10 @@ class Case(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def predictors(models: Models) -> Callable[[tuple[int, int]], Predictor]:
-    @functools.cache
-    def build(scale: tuple[int, int]) -> Predictor:
-        model = models("r50")
+def predictors(models: Models) -> Callable[[str, tuple[int, int]], Predictor]:
+    @functools.lru_cache(maxsize=1)
+    def build(name: str, scale: tuple[int, int]) -> Predictor:
+        model = models(name)
         data = model.config.data.model_copy(update={"test_scale": scale})
         model.config = model.config.model_copy(update={"data": data})
         return Predictor(model, device="cpu", precision="fp32")
@@ -65,23 +70,24 @@ def predictors(models: Models) -> Callable[[tuple[int, int]], Predictor]:
 @pytest.fixture(scope="module")
 def one(
     request: pytest.FixtureRequest,
-    predictors: Callable[[tuple[int, int]], Predictor],
+    predictors: Callable[[str, tuple[int, int]], Predictor],
     reference: Path,
     shared_data: Path,
 ) -> Case:
-    file, index, photos, prefix = CASES[request.param]
-    folder = reference / "public" / "r50"
+    name, _, case = request.param.partition("-")
+    file, index, photos, prefix = FILES[case]
+    folder = reference / "public" / name
     golden = json.loads((folder / file).read_text())
     image = golden["images"][index]
     stem = golden["panoptic_using_bbox_True"]["images"][index]["file_name"].removesuffix(".png")
     place = shared_data / photos if photos else reference / "public" / "images"
     photo = place / f"{stem}.jpg"
-    predictor = predictors(tuple(golden["img_scale"]))
+    predictor = predictors(name, tuple(golden["img_scale"]))
     (found,) = predictor.find([photo])
     return Case(photo, folder, prefix.format(stem), golden, image, index, found, predictor)
 
 
-def for_cases(*cases: str) -> pytest.MarkDecorator:
+def for_cases(*cases: Any) -> pytest.MarkDecorator:
     """Run a test once a photo; the scope lets pytest run all tests of a photo one after the other."""
     return pytest.mark.parametrize("one", cases, indirect=True, scope="module")
 
@@ -160,7 +166,7 @@ def test_the_fault_to_be_mended_does_occur(reference: Path) -> None:
     assert any(s["duplicate_entry"] for image in images for s in image["segments"])
 
 
-@for_cases("wide")
+@for_cases("r50-wide")
 def test_predict_is_find_and_merge(one: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
     monkeypatch.setattr(one.predictor, "find", lambda photos: asked.append(photos) or [one.found])

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from golden import Models
+from golden import OF_MODELS, Models
 from spatialflow import SpatialFlow
 from spatialflow.models.heads import pool_boxes
 
@@ -49,7 +49,7 @@ def all_tensors(model: SpatialFlow, image: Tensor, rois: Tensor) -> dict[str, Te
 
 
 @pytest.mark.parametrize("tag", ["even", "odd"])
-@pytest.mark.parametrize("name", ["r50", pytest.param("r101", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", OF_MODELS)
 def test_forward_equals_the_original(models: Models, reference: Path, name: str, tag: str) -> None:
     folder = reference / "public" / name
     golden: Any = np.load(folder / "forward.npz")

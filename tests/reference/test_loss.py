@@ -23,8 +23,20 @@ from spatialflow.ops.boxes import encode
 from spatialflow.postprocess.detection import level_sizes
 from spatialflow.structures import Batch, DenseOutputs
 
-CASES = ["single0", "single1_flip", "pair", "pair_swapped"]
-WITH_GRADIENTS = ["single1_flip", "pair"]
+MODELS = ("r50", "r101", "r101_dcn")
+
+
+def of_models(*cases: str) -> list[Any]:
+    """Each case with each model, the quick model's first."""
+    return [
+        pytest.param(f"{model}-{case}", marks=() if model == "r50" else pytest.mark.slow)
+        for model in MODELS
+        for case in cases
+    ]
+
+
+CASES = of_models("single0", "single1_flip", "pair", "pair_swapped")
+WITH_GRADIENTS = of_models("single1_flip", "pair")
 TOLERANCE = 1e-3
 
 
@@ -43,19 +55,19 @@ class Step(NamedTuple):
         return self.golden["targets"]  # type: ignore[no-any-return]
 
 
-def for_cases(cases: list[str]) -> pytest.MarkDecorator:
+def for_cases(cases: list[Any]) -> pytest.MarkDecorator:
     """Run a test once a case; the scope lets pytest run all tests of a case one after the other."""
     return pytest.mark.parametrize("step", cases, indirect=True, scope="module")
 
 
 @pytest.fixture(scope="module")
 def step(request: pytest.FixtureRequest, models: Models, batches: Batches, reference: Path) -> Step:
-    case: str = request.param
-    golden = json.loads((reference / "public" / "r50" / "loss.json").read_text())["cases"][case]
+    name, _, case = request.param.partition("-")
+    golden = json.loads((reference / "public" / name / "loss.json").read_text())["cases"][case]
     batch = batches(golden["order"], golden["flip"] > 0.5)
-    model = models("r50").train()
+    model = models(name).train()
     criterion = criterion_of(model, len(batch))
-    with torch.set_grad_enabled(case in WITH_GRADIENTS):
+    with torch.set_grad_enabled("grad_norm" in golden):
         outputs = model(batch.images)
         proposals = criterion.propose(outputs, batch)
         mask_logits = model.segment(outputs.mask_features, proposals.boxes)
@@ -89,20 +101,20 @@ def test_losses(step: Step) -> None:
         assert relative_error(step.losses.total, step.golden["total"]) < TOLERANCE
 
 
-@for_cases(["pair", "pair_swapped"])
+@for_cases(of_models("pair", "pair_swapped"))
 def test_stuff_loss_of_two_images_with_the_original_faults(
     step: Step, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The padding is all that differs."""
     golden = step.golden["losses"]["loss_stuff"]
-    assert relative_error(step.losses.stuff, golden) > 2 * TOLERANCE
+    assert relative_error(step.losses.stuff, golden) > TOLERANCE
     restore_padding_fault(monkeypatch)
     losses = step.criterion(step.outputs, step.mask_logits, step.proposals, step.batch)
     assert relative_error(losses.stuff, golden) < TOLERANCE
     assert relative_error(losses.total, step.golden["total"]) < TOLERANCE
 
 
-@for_cases(["pair", "pair_swapped"])
+@for_cases(of_models("pair", "pair_swapped"))
 def test_stuff_loss_of_two_images_by_hand(step: Step) -> None:
     """The mean over the images of each one's own mean over its own region, times the weight."""
     logits = step.outputs.stuff_logits.detach()
@@ -162,7 +174,8 @@ def test_gradients(step: Step, monkeypatch: pytest.MonkeyPatch) -> None:
     parameters = dict(step.model.named_parameters())
     golden = step.golden["grad_norm"]
     ours = {key: parameters[rename(key)].grad.norm().item() for key in golden}  # type: ignore[union-attr]
-    assert ours == pytest.approx(golden, rel=0.01)
+    for key, norm in golden.items():  # those that steer deformable convolutions are the noisiest
+        assert ours[key] == pytest.approx(norm, rel=0.02 if "offset" in key else 0.01), key
     total = torch.stack([p.grad.norm() for p in parameters.values() if p.grad is not None]).norm().item()
     assert total == pytest.approx(step.golden["total_grad_norm"], rel=0.01)
 

@@ -12,6 +12,7 @@ from torchvision.ops import roi_align
 from spatialflow.config import AnchorConfig, DetectionConfig
 from spatialflow.criterion import mask_targets
 from spatialflow.data.transforms import resized_size
+from spatialflow.models.deformable import DeformableConv
 from spatialflow.models.heads import roi_levels
 from spatialflow.ops.anchors import cell_anchors, grid_anchors
 from spatialflow.ops.assignment import IGNORED, assign
@@ -31,6 +32,16 @@ def tensor(units: Units, key: str) -> Tensor:
 def grids(units: Units) -> list[Tensor]:
     sizes = [(int(h), int(w)) for h, w in units["anchors/featmap_sizes"]]
     return grid_anchors(sizes, STRIDES, AnchorConfig())
+
+
+@torch.no_grad()
+def test_deformable_convolution(units: Units) -> None:
+    for name, stride in (("dcn1", 1), ("dcn2", 2)):
+        conv = DeformableConv(6, 5, stride=stride)
+        conv.weight.copy_(tensor(units, f"{name}/weight"))
+        conv.bias.copy_(tensor(units, f"{name}/bias"))  # type: ignore[union-attr]
+        result = conv(*(tensor(units, key) for key in ("dcn/x", f"{name}/offset", f"{name}/mask")))
+        assert torch.allclose(result, tensor(units, f"{name}/out"), atol=1e-4)
 
 
 def test_anchors(units: Units) -> None:

@@ -82,7 +82,7 @@ def load_checkpoint(
     if original.is_original(state):
         config = config or default
         categories = Categories.load(config.data.categories if config else "coco_panoptic")
-        config = config or load_config("spatialflow_r50_fpn_20e_coco", original.overrides(state, source))
+        config = config or load_config(original.recipe(state, source))
         state = original.convert(state, source)
     else:
         if metadata is None:

@@ -13,6 +13,7 @@ from torch import Tensor
 from spatialflow.errors import CheckpointError
 
 _RULES = (
+    (r"backbone\.(.+\.conv2)_offset\.", r"backbone.body.\1.conv_offset."),  # very old files
     (r"backbone\.", "backbone.body."),
     (r"neck\.lateral_convs\.(\d+)\.conv\.", r"pyramid.lateral.\1.conv."),
     (r"neck\.fpn_convs\.([012])\.conv\.", r"pyramid.output.\1.conv."),
@@ -58,15 +59,10 @@ def convert(state: Mapping[str, Tensor], source: str) -> dict[str, Tensor]:
     """Rename every key; ``source`` is the file an error names.
 
     Raises:
-        CheckpointError: a key that SpatialFlow does not have, or the deformable model.
+        CheckpointError: a key that SpatialFlow does not have.
     """
     converted = {}
     for key, tensor in state.items():
-        if "conv_offset" in key or "conv2_offset" in key:
-            raise CheckpointError(
-                f"{source}: {key}: is a layer of the deformable (DCNv2) model, which this version cannot "
-                f"run; use the R50 or R101 checkpoint"
-            )
         try:
             converted[rename(key)] = tensor
         except KeyError as error:
@@ -76,8 +72,8 @@ def convert(state: Mapping[str, Tensor], source: str) -> dict[str, Tensor]:
     return converted
 
 
-def overrides(state: Mapping[str, Tensor], source: str) -> list[str]:
-    """Config overrides that describe the model a (not yet renamed) state dict is of.
+def recipe(state: Mapping[str, Tensor], source: str) -> str:
+    """Name of the recipe that a (not yet renamed) state dict was trained with.
 
     Raises:
         CheckpointError: a depth or class count that no published model has.
@@ -98,4 +94,6 @@ def overrides(state: Mapping[str, Tensor], source: str) -> list[str]:
                 f"{source}: {key}: has {state[key].shape[0]} {what} outputs, COCO's has {count}; "
                 f"give a config whose data.categories names its classes: sf.load_model(path, config=...)"
             )
-    return [f"model.backbone=resnet{depth}.tv_in1k"]
+    if depth == 101 and any("conv2.conv_offset." in key or "conv2_offset." in key for key in state):
+        return "spatialflow_r101_dcn_fpn_20e_coco_multiscale_fp16"
+    return f"spatialflow_r{depth}_fpn_20e_coco"

@@ -24,14 +24,23 @@ def load_config(name_or_path: str | os.PathLike[str], overrides: Sequence[str] =
     """Read a recipe and apply dotted overrides.
 
     Args:
-        name_or_path: a shipped recipe's name (see :func:`recipe_names`) or the path of a YAML file.
+        name_or_path: a shipped recipe's name (see :func:`recipe_names`) or the path of a YAML file. The path
+            of a Python file of the original, such as ``configs/spatialflow/NAME.py``, stands for our recipe
+            of its name, and so does that of a YAML file that does not exist.
         overrides: such as ``"model.backbone=resnet101"``; values are read as YAML.
 
     Raises:
         ConfigError: unknown recipe or key (the nearest known name is given), or a value out of range.
     """
-    name, content = _read_recipe(str(name_or_path))
+    name, content = _read_recipe(_shipped_instead(str(name_or_path)))
     return _apply(content, overrides, name)
+
+
+def _shipped_instead(name: str) -> str:
+    """The shipped recipe that a path of the original's layout means; else the name itself."""
+    path = Path(name)
+    absent = path.suffix == ".py" or (path.suffix in (".yaml", ".yml") and not path.exists())
+    return path.stem if absent and path.stem in recipe_names() else name
 
 
 def override_config(config: Config, overrides: Sequence[str], source: str) -> Config:
@@ -145,6 +154,8 @@ def _explain(error: ValidationError) -> str:
     if first["type"] == "model_type":
         return f"{path}: a section with keys of its own is expected; got {first['input']!r}"
     message = first["msg"].removeprefix("Value error, ")
+    if isinstance(first["input"], dict) and first["type"] == "value_error":  # of a section as a whole
+        return f"{path}: {message}" if path else message
     return f"{path}: {message}; got {first['input']!r}" if path else message
 
 

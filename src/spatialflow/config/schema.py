@@ -42,6 +42,15 @@ class FlowsConfig(Section):
     stuff_to_mask: bool = True
 
 
+class DeformableConfig(Section):
+    """Where 3x3 convolutions are deformable (DCNv2); nowhere by default."""
+
+    backbone_stages: tuple[Annotated[int, Field(ge=1, le=4)], ...] = ()
+    """Stages of a ResNet, 1 to 4, in whose blocks the 3x3 convolution is."""
+    subnets: bool = False
+    """Whether the cls, stuff and mask sub-networks are, with offsets and modulation from the flows."""
+
+
 class AnchorConfig(Section):
     """Anchors of one cell: side = ``base_scale`` * stride * 2^(k / ``scales_per_octave``), ratio = h / w."""
 
@@ -105,9 +114,33 @@ class ModelConfig(Section):
     mask_convs: Annotated[int, Field(ge=0)] = 4
     class_agnostic_masks: bool = False
     flows: FlowsConfig = FlowsConfig()
+    deformable: DeformableConfig = DeformableConfig()
     anchors: AnchorConfig = AnchorConfig()
     detection: DetectionConfig = DetectionConfig()
     merge: MergeConfig = MergeConfig()
+
+    @model_validator(mode="after")
+    def _deformable_fits(self) -> "ModelConfig":
+        if self.deformable.subnets and self.pyramid_channels != self.head_channels:
+            raise ValueError(
+                f"deformable.subnets needs pyramid_channels ({self.pyramid_channels}) and head_channels "
+                f"({self.head_channels}) to be equal: both features are added"
+            )
+        return self
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """Stride of every pyramid level in pixels of the network's input: 8, 16, ..."""
+        return tuple(8 * 2**level for level in range(self.pyramid_levels))
+
+
+class TtaConfig(Section):
+    """Views of each photo that test-time augmentation (``--tta``) adds up."""
+
+    scales: Annotated[tuple[Size, ...], Field(min_length=1)] = ((1500, 1000), (1800, 1200), (2100, 1400))
+    """As ``data.test_scale``, one for each size."""
+    flip: bool = True
+    """Whether each size is also seen in its mirror image."""
 
 
 class DataConfig(Section):
@@ -129,6 +162,7 @@ class DataConfig(Section):
     train_scales: Annotated[tuple[Size, ...], Field(min_length=1, max_length=2)] = ((1333, 800),)
     """Two sides, the longer for the photo's longer; given twice, each is drawn uniformly in between."""
     test_scale: Size = (1333, 800)
+    tta: TtaConfig = TtaConfig()
     flip: Fraction = 0.5
     keep_images_without_things: bool = False
     """Train on photos that show only stuff, too; the original leaves them out."""
@@ -178,8 +212,8 @@ class TrainConfig(Section):
     momentum: Fraction = 0.9
     weight_decay: float = Field(1e-4, ge=0)
     schedule: Literal["steps", "cosine"] = "steps"
-    milestones: tuple[Positive, ...] = (16, 19)
-    """Epochs after which ``steps`` multiplies the rate by ``gamma``."""
+    milestones: tuple[Scale, ...] = (16, 19)
+    """Epochs, also fractions of one, after which ``steps`` multiplies the rate by ``gamma``."""
     gamma: float = Field(0.1, gt=0)
     warmup_steps: Annotated[int, Field(ge=0)] = 500
     warmup_ratio: Fraction = 0.001
@@ -199,7 +233,7 @@ class TrainConfig(Section):
 
     @field_validator("milestones")
     @classmethod
-    def _ascending(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+    def _ascending(cls, value: tuple[float, ...]) -> tuple[float, ...]:
         if any(later <= earlier for earlier, later in pairwise(value)):
             raise ValueError("the epochs must ascend")
         return value

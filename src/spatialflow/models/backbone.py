@@ -1,6 +1,7 @@
 """Any timm model as the source of C3, C4, C5."""
 
 import difflib
+from collections.abc import Sequence
 from typing import Any
 
 import timm
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from spatialflow.errors import ConfigError
+from spatialflow.models.deformable import SelfGuidedDeformableConv
 
 STRIDES = (8, 16, 32)
 
@@ -19,6 +21,7 @@ class Backbone(nn.Module):
     ``frozen_stages`` = n stops the gradient of everything up to stride 2^(n+1): -1 nothing, 0 the stem, 1 the
     stem and the first stage (stride 4), as in the original. With ``freeze_batch_norm`` the BatchNorm layers
     keep their statistics in training mode; their scale and shift still train unless their stage is frozen.
+    ``deformable_stages`` of a ResNet (1 to 4) have deformable 3x3 convolutions that guide themselves.
     """
 
     def __init__(
@@ -28,6 +31,7 @@ class Backbone(nn.Module):
         pretrained: bool = False,
         frozen_stages: int = 1,
         freeze_batch_norm: bool = True,
+        deformable_stages: Sequence[int] = (),
         **options: Any,
     ) -> None:
         super().__init__()
@@ -43,6 +47,8 @@ class Backbone(nn.Module):
         self._picked = [len(reductions) - 1 - reductions[::-1].index(s) for s in STRIDES]
         channels = self.body.feature_info.channels()
         self.channels: tuple[int, ...] = tuple(channels[i] for i in self._picked)
+        for stage in deformable_stages:
+            _make_deformable(self.body, f"layer{stage}", name)
         self._freeze(frozen_stages)
         self._try(name)
 
@@ -109,6 +115,30 @@ def _create(name: str, pretrained: bool, options: dict[str, Any]) -> Any:
         raise ConfigError(
             f"model.backbone={name}: cannot give feature maps ({_first_line(error)}); choose another"
         ) from error
+
+
+def _make_deformable(body: nn.Module, stage: str, name: str) -> None:
+    """Exchange the second convolution, the 3x3 one, of every block of a stage."""
+    blocks = list(getattr(body, stage, nn.Module()).children())
+    convs = [getattr(block, "conv2", None) for block in blocks]
+    if not convs or not all(_can_be_deformable(conv) for conv in convs):
+        raise ConfigError(
+            f"model.deformable.backbone_stages: {name} has no plain 3x3 convolutions conv2 in {stage}; "
+            f"choose a ResNet, such as resnet101.tv_in1k, or leave the key empty"
+        )
+    for block, conv in zip(blocks, convs, strict=True):
+        assert isinstance(conv, nn.Conv2d)
+        block.conv2 = SelfGuidedDeformableConv.replacing(conv)
+
+
+def _can_be_deformable(conv: object) -> bool:
+    return (
+        isinstance(conv, nn.Conv2d)
+        and conv.kernel_size == (3, 3)
+        and conv.padding == (1, 1)
+        and conv.dilation == (1, 1)
+        and conv.groups == 1
+    )
 
 
 def _first_line(error: Exception) -> str:

@@ -5,6 +5,8 @@ from typing import Literal
 
 from torch import Tensor, nn
 
+from spatialflow.models.deformable import DeformableConv
+
 Norm = Literal["none", "group"]
 
 
@@ -14,7 +16,10 @@ def group_norm(channels: int) -> nn.GroupNorm:
 
 
 class ConvLayer(nn.Module):
-    """Convolution, optional GroupNorm, optional ReLU: (B, C_in, H, W) -> (B, C_out, H, W)."""
+    """Convolution, optional GroupNorm, optional ReLU: (B, C_in, H, W) -> (B, C_out, H, W).
+
+    A ``deformable`` one (always 3x3, stride 1) takes offsets and modulation as further inputs.
+    """
 
     def __init__(
         self,
@@ -26,23 +31,28 @@ class ConvLayer(nn.Module):
         norm: Norm = "none",
         bias: bool = True,
         relu: bool = True,
+        deformable: bool = False,
     ) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(
-            in_channels, out_channels, kernel_size, stride, padding=kernel_size // 2, bias=bias
-        )
+        self.conv: nn.Module
+        if deformable:
+            self.conv = DeformableConv(in_channels, out_channels, bias=bias)
+        else:
+            self.conv = nn.Conv2d(
+                in_channels, out_channels, kernel_size, stride, padding=kernel_size // 2, bias=bias
+            )
         self.norm = group_norm(out_channels) if norm == "group" else nn.Identity()
         self.relu = nn.ReLU(inplace=True) if relu else nn.Identity()
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, *locations: Tensor) -> Tensor:
         """See the class."""
-        return self.relu(self.norm(self.conv(x)))
+        return self.relu(self.norm(self.conv(x, *locations)))
 
 
 def init_normal(module: nn.Module, std: float = 0.01) -> None:
     """Draw every convolution's weights from N(0, std^2) with zero bias, as RetinaNet's heads start."""
     for part in module.modules():
-        if isinstance(part, nn.Conv2d):
+        if isinstance(part, nn.Conv2d | DeformableConv):
             nn.init.normal_(part.weight, std=std)
             if part.bias is not None:
                 nn.init.zeros_(part.bias)

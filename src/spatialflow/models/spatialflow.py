@@ -50,11 +50,6 @@ class SpatialFlow(nn.Module):
         self.config = config
         self.categories = categories
 
-    @property
-    def strides(self) -> tuple[int, ...]:
-        """Stride of every pyramid level in input pixels: 8, 16, ..."""
-        return tuple(8 * 2**level for level in range(self.config.model.pyramid_levels))
-
     def forward(self, images: Tensor) -> DenseOutputs:
         """(B, 3, H, W) normalised float, H and W multiples of 32 -> DenseOutputs."""
         if images.ndim != 4 or images.shape[-2] % 32 or images.shape[-1] % 32:
@@ -102,6 +97,7 @@ def build_model(
         pretrained=pretrained,
         frozen_stages=m.frozen_stages,
         freeze_batch_norm=m.freeze_batch_norm,
+        deformable_stages=m.deformable.backbone_stages,
         **m.backbone_options,
     )
     if categories.num_stuff_channels > IGNORED:
@@ -120,7 +116,9 @@ def build_model(
     return SpatialFlow(
         backbone,
         FeaturePyramid(backbone.channels, m.pyramid_channels, m.pyramid_levels, m.head_norm),
-        FlowSubnets(m.pyramid_channels, m.head_channels, m.head_convs, m.head_norm, m.flows),
+        FlowSubnets(
+            m.pyramid_channels, m.head_channels, m.head_convs, m.head_norm, m.flows, m.deformable.subnets
+        ),
         cls_predictor,
         box_predictor,
         StuffHead(m.head_channels, m.stuff_channels, categories.num_stuff_channels, m.segmentation_levels),

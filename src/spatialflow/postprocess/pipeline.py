@@ -40,7 +40,7 @@ def find(
         original_sizes: B x (H, W) of the photos; boxes and maps are in their pixels.
     """
     m = model.config.model
-    candidates = decode_candidates(outputs, image_sizes, model.strides, m.anchors, m.detection.pre_nms_top_k)
+    candidates = decode_candidates(outputs, image_sizes, m.strides, m.anchors, m.detection.pre_nms_top_k)
     factors = [
         scale_factors(i, o, outputs.stuff_logits.device)
         for i, o in zip(image_sizes, original_sizes, strict=True)
@@ -67,13 +67,18 @@ def segment_detections(
     model: SpatialFlow, outputs: DenseOutputs, detections: Sequence[Detections], factors: Sequence[Tensor]
 ) -> list[Tensor]:
     """Mask probabilities of each image's detections in their own class's channel, (N_b, 28, 28) float32."""
-    logits = model.segment(
-        outputs.mask_features, [d.boxes * f for d, f in zip(detections, factors, strict=True)]
-    )
-    labels = torch.cat([d.labels for d in detections])
-    channels = labels if logits.shape[1] > 1 else torch.zeros_like(labels)
-    own = logits[torch.arange(len(labels), device=labels.device), channels]
+    boxes = [d.boxes * f for d, f in zip(detections, factors, strict=True)]
+    own = own_mask_logits(model, outputs.mask_features, boxes, torch.cat([d.labels for d in detections]))
     return list(own.float().sigmoid().split([len(d.labels) for d in detections]))
+
+
+def own_mask_logits(
+    model: SpatialFlow, mask_features: tuple[Tensor, ...], boxes: list[Tensor], labels: Tensor
+) -> Tensor:
+    """Mask logits of each box in its own class's channel: B x (N_b, 4) boxes, (N,) labels -> (N, 28, 28)."""
+    logits = model.segment(mask_features, boxes)
+    channels = labels if logits.shape[1] > 1 else torch.zeros_like(labels)
+    return logits[torch.arange(len(labels), device=labels.device), channels]
 
 
 def scale_factors(

@@ -1,0 +1,79 @@
+"""Test-time augmentation: its parts by hand; the whole against the original is in tests/reference."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from make_model import photo, tiny_model
+from spatialflow.postprocess.pipeline import find
+from spatialflow.postprocess.tta import View, add_stuff, find_in_views, mirror
+
+
+def test_mirror() -> None:
+    boxes = torch.tensor([[1.0, 2, 4, 6]])
+    assert mirror(boxes, 10).tolist() == [[6, 2, 9, 6]]
+    assert torch.equal(mirror(mirror(boxes, 10), 10), boxes)
+
+
+@pytest.mark.parametrize("flipped", [False, True])
+@pytest.mark.parametrize("output", [(50, 70), (9, 200), (1, 1)])
+def test_stuff_is_the_two_interpolations_of_the_original(output: tuple[int, int], flipped: bool) -> None:
+    logits = torch.randn(3, 16, 24, generator=torch.Generator().manual_seed(0))
+    padded = F.interpolate(logits[None], scale_factor=4, mode="bilinear", align_corners=True)
+    expected = F.interpolate(padded[..., :61, :90], output, mode="bilinear", align_corners=True)[0]
+    expected = expected.flip(-1) if flipped else expected
+    once = add_stuff(None, logits, (61, 90), output, flipped)
+    assert torch.allclose(once, expected, atol=1e-4)
+    assert torch.allclose(add_stuff(once, logits, (61, 90), output, flipped), 2 * expected, atol=1e-4)
+
+
+@torch.inference_mode()
+def test_one_plain_view_is_plain_prediction() -> None:
+    model = tiny_model().eval()
+    images, size = photo(64, 96), (61, 90)
+    (plain,) = find(model, model(images), [size], [size])
+    viewed = find_in_views(model, iter([View(images, size, False)]), size)
+    for ours, expected in zip(viewed.things, plain.things, strict=True):
+        assert np.allclose(ours, expected, atol=1e-5)
+    assert (viewed.stuff == plain.stuff).mean() > 0.99
+
+
+@torch.inference_mode()
+def test_a_view_and_its_mirror_image() -> None:
+    """A model that sees only mirror images answers with the mirrored answer of one that sees the photo."""
+    model = tiny_model().eval()
+    images, size = photo(64, 96), (64, 96)
+    plain = find_in_views(model, [View(images, size, False)], size)
+    mirrored = find_in_views(model, [View(images, size, True)], size)  # the photo, said to be a mirror image
+    assert np.allclose(mirror(torch.from_numpy(mirrored.things.boxes), 96), plain.things.boxes, atol=1e-4)
+    assert np.allclose(mirrored.things.masks[..., ::-1], plain.things.masks, atol=1e-5)
+    assert (mirrored.stuff[:, ::-1] == plain.stuff).mean() > 0.99
+
+
+MEMORY = """
+import sys, torch, resource
+import spatialflow as sf
+torch.set_num_threads(1)
+scales = [[640, 480], [576, 432], [512, 384]][: int(sys.argv[1])]
+overrides = ["model.backbone=resnet18", f"data.tta.scales={scales}", f"data.tta.flip={len(scales) > 1}"]
+config = sf.load_config("spatialflow_r50_fpn_20e_coco", overrides)
+torch.manual_seed(0)
+predictor = sf.Predictor(sf.build_model(config), "cpu", "fp32", tta=True)
+predictor.predict(torch.randint(0, 256, (3, 240, 320), dtype=torch.uint8))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_views() -> None:
+    """Six views against the largest alone, each in a process of its own."""
+
+    def peak(scales: int) -> int:
+        command = [sys.executable, "-c", MEMORY, str(scales)]
+        return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+    assert peak(3) <= 1.3 * peak(1)
