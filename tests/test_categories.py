@@ -102,6 +102,8 @@ def test_missing_colours_are_made_up_and_stay() -> None:
         ([{"id": 1, "name": "a", "supercategory": "b"}], "; convert it to COCO panoptic first"),
         ([entry(-1, "a", 1)], "id -1"),
         ([{"id": True, "name": "a", "isthing": 1}], "id True"),
+        ([{"id": 1, "name": "a", "isthing": "0"}], "isthing '0' is neither 1"),
+        ([{"id": 1, "name": "a", "isthing": None}], "isthing None is neither 1"),
         ([{"id": "1", "name": "a", "isthing": 1}], "id '1'"),
         ([entry(1, "a", 1), entry(1, "b", 1)], "id 1 is given twice"),
         ([entry(1, "a", 1), entry(2, "a", 0)], "name 'a' is given twice"),

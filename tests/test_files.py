@@ -181,3 +181,9 @@ def test_json_that_cannot_be_read(tmp_path: Path, content: bytes | None, expecte
 def test_json_that_is_a_folder(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="is a folder"):
         read_json(tmp_path)
+
+
+def test_names_that_are_no_utf8_come_back(tmp_path: Path) -> None:
+    name = b"caf\xe9.jpg".decode(errors="surrogateescape")
+    write_json(tmp_path / "a.json", {"file_name": name, "other": "\u00e9"})
+    assert read_json(tmp_path / "a.json") == {"file_name": name, "other": "\u00e9"}

@@ -60,7 +60,7 @@ def test_grey_pixels_are_refused(dtype: type) -> None:
 
 
 @pytest.mark.parametrize(
-    "fault", ["flipped bit", "cut in the middle", "cut at the end", "no PNG", "only a head"]
+    "fault", ["flipped bit", "cut in the middle", "cut at the end", "no PNG", "only a head", "too large"]
 )
 def test_broken_files(fault: str) -> None:
     encoded = encode_id_png(np.random.default_rng(0).integers(0, 2**24, (40, 40)))
@@ -71,6 +71,7 @@ def test_broken_files(fault: str) -> None:
         "cut at the end": encoded[:-12],
         "no PNG": b"x" * 100,
         "only a head": encoded[:8] + b"IEND",
+        "too large": encoded[:16] + (40000).to_bytes(4, "big") * 2 + encoded[24:],
     }[fault]
     with pytest.raises(DataError, match=r"^a\.png: [^\n]+$"):
         decode_id_png(broken, "a.png")

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
 
-from spatialflow.image_io import read_photo
+from spatialflow.errors import DataError
+from spatialflow.image_io import pixels_of, read_photo
 
 EXIF_HEAD = b"Exif\0\0"
 
@@ -35,3 +37,63 @@ def test_a_damaged_exif_block_is_passed_over_in_silence(exif: bytes, tmp_path: P
         photo = read_photo(path)
     assert photo.shape == pixels.shape
     assert [str(w.message) for w in caught] == []
+
+
+def rotated(path: Path, exif: bytes) -> NDArray[np.uint8]:
+    """Write a photo that is black above and white below, with an EXIF block; its pixels as stored."""
+    pixels = np.zeros((16, 24, 3), np.uint8)
+    pixels[8:] = 255
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "jpeg", exif=EXIF_HEAD + exif, quality=100)
+    path.write_bytes(stream.getvalue())
+    return pixels
+
+
+SIX = b"\x12\x01\x03\0\x01\0\0\0\x06\0\0\0"
+"""Orientation 6 as an entry of a little-endian directory."""
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        b"",
+        b"\0\x01\x0b\0\x01\0\0\0\0\0\x80?",  # ImageWidth as a float, which Pillow cannot write again
+        b"\0\x01\x07\0\x04\0\0\0abcd",  # and as bytes
+    ],
+)
+def test_a_photo_beside_whose_orientation_another_tag_is_wrong(other: bytes, tmp_path: Path) -> None:
+    count = bytes([1 + bool(other), 0])
+    stored = rotated(tmp_path / "a.jpg", b"II*\0\x08\0\0\0" + count + other + SIX + b"\0\0\0\0")
+    photo = read_photo(tmp_path / "a.jpg")
+    assert np.abs(photo.astype(int) - np.rot90(stored, -1)).max() < 8
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_orientation_is_turned_as_pillow_turns_it(orientation: int, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    image = Image.fromarray(rng.integers(0, 256, (6, 9, 3), np.uint8))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    image.save(tmp_path / "a.png", exif=exif)
+    with Image.open(tmp_path / "a.png") as opened:
+        expected = np.asarray(ImageOps.exif_transpose(opened))
+        assert np.array_equal(pixels_of(opened), expected)
+    assert np.array_equal(read_photo(tmp_path / "a.png"), expected)
+
+
+def test_an_open_picture_is_read_as_its_file(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    Image.fromarray(rng.integers(0, 65536, (5, 7), np.uint16)).save(tmp_path / "16.png")
+    Image.fromarray(rng.integers(0, 256, (5, 7, 4), np.uint8)).save(tmp_path / "rgba.png")
+    for name in ("16.png", "rgba.png"):
+        with Image.open(tmp_path / name) as opened:
+            assert np.array_equal(pixels_of(opened), read_photo(tmp_path / name))
+
+
+def test_an_open_picture_that_is_truncated(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    path = tmp_path / "a.png"
+    Image.fromarray(rng.integers(0, 256, (50, 70, 3), np.uint8)).save(path)
+    path.write_bytes(path.read_bytes()[:2000])
+    with Image.open(path) as opened, pytest.raises(DataError, match="cannot be decoded"):
+        pixels_of(opened)

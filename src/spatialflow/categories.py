@@ -143,6 +143,8 @@ def _parse(entry: Mapping[str, Any], index: int, source: str) -> Category:
             f"{where}: isthing is missing, so this is not a COCO-panoptic file (COCO detection files have "
             f"none); {DETECTION_REMEDY}"
         )
+    if entry["isthing"] not in (0, 1):  # True and False are equal to these
+        raise DataError(f"{where}: isthing {entry['isthing']!r} is neither 1 (thing) nor 0 (stuff)")
     category_id = entry["id"]
     if not isinstance(category_id, int) or isinstance(category_id, bool) or category_id < 0:
         raise DataError(f"{where}: id {category_id!r} is not a whole number of 0 or more")

@@ -54,7 +54,11 @@ def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
 
 def write_json(path: str | os.PathLike[str], content: Any, indent: int | None = None) -> None:
     """Write JSON atomically (UTF-8, numbers as they are)."""
-    write_bytes(path, json.dumps(content, indent=indent, ensure_ascii=False).encode())
+    try:
+        encoded = json.dumps(content, indent=indent, ensure_ascii=False).encode()
+    except UnicodeEncodeError:  # a file name that is no UTF-8: as an escape, from which the name comes back
+        encoded = json.dumps(content, indent=indent).encode()
+    write_bytes(path, encoded)
 
 
 def read_json(path: str | os.PathLike[str]) -> Any:

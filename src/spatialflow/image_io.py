@@ -15,12 +15,23 @@ import cv2
 import numpy as np
 from kornia_rs.io import decode_image_png_u8
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from spatialflow.errors import DataError
 from spatialflow.files import write_bytes
 
 MAX_SEGMENT_ID = 256**3 - 1
+_ORIENTATION = 0x0112
+_TURN: dict[object, Image.Transpose] = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What turns a photo upright, by its EXIF orientation."""
 _PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
 """Every complete PNG's last chunk; some programs leave bytes after it."""
 
@@ -39,11 +50,13 @@ def read_photo(path: str | os.PathLike[str], upright: bool = True) -> NDArray[np
             warnings.simplefilter("ignore", UserWarning)  # such as a damaged EXIF block: the pixels are fine
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path) as image:
-                return np.asarray(_to_rgb(ImageOps.exif_transpose(image) if upright else image))
+                return _to_rgb_pixels(image, upright)
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such image; check the path") from error
     except IsADirectoryError as error:
         raise DataError(f"{path}: is a folder, an image file is expected") from error
+    except PermissionError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
     except UnidentifiedImageError as error:
         raise DataError(f"{path}: is not an image that can be read; convert it to JPEG or PNG") from error
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
@@ -52,6 +65,35 @@ def read_photo(path: str | os.PathLike[str], upright: bool = True) -> NDArray[np
         raise DataError(
             f"{path}: cannot be decoded ({error}); the file may be truncated, fetch it again"
         ) from error
+
+
+def pixels_of(image: Image.Image) -> NDArray[np.uint8]:
+    """A picture that is open already as (H, W, 3) uint8 RGB: what :func:`read_photo` gives for its file.
+
+    Raises:
+        DataError: it is truncated.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            return _to_rgb_pixels(image, upright=True)
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        name = getattr(image, "filename", "") or "image"
+        raise DataError(f"{name}: cannot be decoded ({error}); the file may be truncated") from error
+
+
+def _to_rgb_pixels(image: Image.Image, upright: bool) -> NDArray[np.uint8]:
+    turn = _TURN.get(_orientation(image)) if upright else None
+    image = _to_rgb(image)
+    return np.asarray(image if turn is None else image.transpose(turn))
+
+
+def _orientation(image: Image.Image) -> object:
+    """The EXIF tag, or None; a damaged block says nothing."""
+    try:
+        return image.getexif().get(_ORIENTATION)
+    except (OSError, SyntaxError, ValueError, EOFError, TypeError, struct.error):
+        return None
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
@@ -122,7 +164,10 @@ def _decode_png_to_rgba(encoded: bytes) -> NDArray[Any] | None:
             return cv2.cvtColor(decode_image_png_u8(encoded, (height, width), "rgb"), cv2.COLOR_RGB2RGBA)
         except Exception:  # the decoder raises nothing more special for a broken file
             return None
-    pixels = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_UNCHANGED)
+    try:
+        pixels = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error:  # a header that announces more pixels than OpenCV decodes
+        return None
     if pixels is None or pixels.ndim != 3:
         return pixels
     return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGBA if pixels.shape[2] == 3 else cv2.COLOR_BGRA2RGBA)

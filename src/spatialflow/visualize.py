@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from spatialflow.image_io import pixels_of
+
 if TYPE_CHECKING:
     from spatialflow.structures import Segment
 
@@ -77,7 +79,7 @@ def draw_overlay(
 def _as_pixels(image: Any) -> Pixels:
     """(H, W, 3) uint8 of whatever stands for a photo."""
     if isinstance(image, Image.Image):
-        return np.asarray(image.convert("RGB"))
+        return pixels_of(image)
     pixels = image.detach().cpu().numpy().transpose(1, 2, 0) if _is_chw(image) else np.asarray(image)
     if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8 or pixels.size == 0:
         raise ValueError(

@@ -168,6 +168,13 @@ def test_data_without_thing_classes_are_all_trained_on(tmp_path: Path) -> None:
     assert len(CocoPanoptic(path, Categories.from_json(stuff), scales=[SAME], train=True)) == 1
 
 
+def test_a_thing_whose_box_is_empty_is_no_target_in_training_and_one_in_evaluation(tmp_path: Path) -> None:
+    path = write_panoptic_set(tmp_path, [ToyImage("a", segments=[ToySegment(CAT, (10, 10, 11, 11))])])
+    edit_json(path, lambda c: c["annotations"][0]["segments_info"][0].update(bbox=[10, 10, 0, 0]))
+    assert toy_set(path, train=True)[0].target.is_crowd.tolist() == [True]
+    assert toy_set(path)[0].target.is_crowd.tolist() == [False]
+
+
 def test_images_without_annotation_are_left_out(tmp_path: Path) -> None:
     path = write_panoptic_set(tmp_path)
     edit_json(path, lambda content: content["annotations"].pop(0))
@@ -213,7 +220,7 @@ def test_boxes_the_original_does_not_train_on_become_crowds(
             info["bbox"] = bbox
 
     edit_json(path, give_box)
-    target = toy_set(path)[0].target
+    target = toy_set(path, train=True)[0].target
     assert target.is_crowd.tolist() == [is_crowd, False]  # stuff has no such rule
     assert (semantic_map(target, TOY)[5:9, 5:9] == TOY.things_channel).all()
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from spatialflow.demo.run import make_data, read_curves, run_demo
+from spatialflow.errors import OutputError
 
 
 def test_curves_come_from_the_log(tmp_path: Path) -> None:
@@ -23,6 +24,14 @@ def test_train_and_val_share_no_photo(tmp_path: Path) -> None:
     assert data.train.is_file()
     assert data.val.is_file()
     assert not {p.read_bytes() for p in train} & {p.read_bytes() for p in val}
+
+
+def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "mine.txt").write_text("mine")
+    with pytest.raises(OutputError, match=f"{tmp_path}: holds files that are of no demo"):
+        run_demo(tmp_path, images=1, val_images=1)
+    assert [p.name for p in tmp_path.rglob("*")] == ["model", "mine.txt"]
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from spatialflow.categories import Categories, Category
 from spatialflow.data.panoptic_json import ImageInfo, read_prediction
@@ -36,12 +37,12 @@ def empty() -> PanopticPrediction:
 
 
 def test_result_evaluates_to_100_against_itself(tmp_path: Path) -> None:
-    writer = ResultWriter(tmp_path / "new" / "out")
-    writer.add(5, "a.png", prediction())
-    writer.add("aachen_0", "aachen/b.png", empty())
-    images = [ImageInfo(5, "a.jpg", 2, 3), ImageInfo("aachen_0", "b.jpg", 2, 3)]
-    assert len(writer) == 2
-    path = writer.close(CATEGORIES, images)
+    with ResultWriter(tmp_path / "new" / "out") as writer:
+        writer.add(5, "a.png", prediction())
+        writer.add("aachen_0", "aachen/b.png", empty())
+        images = [ImageInfo(5, "a.jpg", 2, 3), ImageInfo("aachen_0", "b.jpg", 2, 3)]
+        assert len(writer) == 2
+        path = writer.close(CATEGORIES, images)
     assert path == tmp_path / "new" / "out" / "panoptic.json"
     np.testing.assert_array_equal(read_id_png(path.with_suffix("") / "a.png"), prediction().segment_ids)
     read = read_prediction(path)
@@ -50,39 +51,61 @@ def test_result_evaluates_to_100_against_itself(tmp_path: Path) -> None:
     result = evaluate_pq(path, path)  # complete enough to serve as truth
     assert (result.all.pq, result.all.n) == (1.0, 2)
     assert result.per_class[4].tp == 2
-    assert [p.name for p in path.parent.rglob("*") if p.name.startswith(".")] == []
+    assert files_in(tmp_path / "new" / "out") == {"panoptic.json", "panoptic/a.png", "panoptic/aachen/b.png"}
 
 
-def test_no_json_before_close(tmp_path: Path) -> None:
-    (tmp_path / "panoptic.json").write_text("{}")  # of an earlier run
-    writer = ResultWriter(tmp_path)
-    path = writer.add(5, "a.png", prediction())
-    assert path == tmp_path / "panoptic" / "a.png"
-    assert not writer.json_path.exists()
-    writer.close(CATEGORIES)
-    assert json.loads(writer.json_path.read_text())["images"] == []
+def files_in(folder: Path) -> set[str]:
+    return {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
+
+
+def write(folder: Path, *names: str) -> Path:
+    picture = Image.new("RGB", (3, 2))
+    with ResultWriter(folder) as writer:
+        for number, name in enumerate(names):
+            writer.add(number, name, prediction(), picture)
+        return writer.close(CATEGORIES)
+
+
+def interrupted(folder: Path) -> None:
+    with ResultWriter(folder) as writer:
+        writer.add(5, "a.png", empty())
+        raise KeyboardInterrupt
+
+
+def test_an_earlier_result_stays_until_the_new_one_is_whole(tmp_path: Path) -> None:
+    write(tmp_path, "a.png")
+    before = {name: (tmp_path / name).read_bytes() for name in files_in(tmp_path)}
+    with pytest.raises(KeyboardInterrupt):
+        interrupted(tmp_path)
+    assert {name: (tmp_path / name).read_bytes() for name in files_in(tmp_path)} == before
+    assert json.loads((tmp_path / "panoptic.json").read_text())["images"] == []
+
+
+def test_nothing_is_left_of_what_was_not_finished(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        interrupted(tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    ResultWriter(tmp_path / "out").add(5, "a.png", prediction())  # and the process is killed
+    write(tmp_path / "out", "b.png")
+    assert files_in(tmp_path / "out") == {"panoptic.json", "panoptic/b.png", "overlay/b.jpg"}
 
 
 def test_an_earlier_result_goes_and_nothing_else_does(tmp_path: Path) -> None:
-    first = ResultWriter(tmp_path / "out")
-    first.add(1, "a.png", prediction())
-    first.add(2, "b/c.png", prediction())
-    first.close(CATEGORIES)
+    write(tmp_path / "out", "a.png", "b/c.png")
     (tmp_path / "out" / "panoptic" / "mine.png").write_bytes(b"")
-    second = ResultWriter(tmp_path / "out")
-    second.add(1, "d.png", prediction())
-    second.close(CATEGORIES)
-    left = {p.name for p in (tmp_path / "out").rglob("*") if p.is_file()}
-    assert left == {"panoptic.json", "mine.png", "d.png"}
+    (tmp_path / "out" / "overlay" / "mine.jpg").write_bytes(b"")
+    write(tmp_path / "out", "d.png")
+    left = {"panoptic.json", "panoptic/mine.png", "overlay/mine.jpg", "panoptic/d.png", "overlay/d.jpg"}
+    assert files_in(tmp_path / "out") == left
 
 
-@pytest.mark.parametrize("info", [None, {"description": "COCO 2017"}])
-def test_pngs_of_a_file_from_elsewhere_stay(tmp_path: Path, info: object) -> None:
-    path = ResultWriter(tmp_path).add(1, "a.png", prediction())
-    content = {"info": info, "annotations": [{"image_id": 1, "file_name": "a.png", "segments_info": []}]}
-    (tmp_path / "panoptic.json").write_text(json.dumps(content))
-    ResultWriter(tmp_path)
-    assert path.exists()
+@pytest.mark.parametrize("content", ['{"info": null}', '{"info": {"description": "COCO"}}', "{}", "[", "[]"])
+def test_a_file_from_elsewhere_is_not_replaced(tmp_path: Path, content: str) -> None:
+    (tmp_path / "panoptic.json").write_text(content)
+    with pytest.raises(OutputError, match=r"panoptic\.json: is no result of spatialflow"):
+        ResultWriter(tmp_path)
+    assert (tmp_path / "panoptic.json").read_text() == content
+    assert files_in(tmp_path) == {"panoptic.json"}
 
 
 def test_a_list_that_leaves_the_folder_removes_nothing(tmp_path: Path) -> None:
@@ -91,20 +114,20 @@ def test_a_list_that_leaves_the_folder_removes_nothing(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     content = {"info": INFO, "annotations": [{"file_name": name} for name in names]}
     (tmp_path / "out" / "panoptic.json").write_text(json.dumps(content))
-    ResultWriter(tmp_path / "out")
+    write(tmp_path / "out", "a.png")
     assert (tmp_path / "photo.png").exists()
 
 
 @pytest.mark.parametrize("entries", [None, [1], [{}], [{"file_name": 3}]])
 def test_an_earlier_result_may_be_damaged(tmp_path: Path, entries: object) -> None:
     (tmp_path / "panoptic.json").write_text(json.dumps({"info": INFO, "annotations": entries}))
-    ResultWriter(tmp_path)
-    assert not (tmp_path / "panoptic.json").exists()
+    write(tmp_path, "a.png")
+    assert len(json.loads((tmp_path / "panoptic.json").read_text())["annotations"]) == 1
 
 
 def test_what_cannot_be_replaced_is_named(tmp_path: Path) -> None:
     (tmp_path / "panoptic.json").mkdir()
-    with pytest.raises(OutputError, match=r"panoptic\.json: .*cannot be removed.*choose another"):
+    with pytest.raises(OutputError, match=r"panoptic\.json: .*choose another"):
         ResultWriter(tmp_path)
 
 
@@ -112,11 +135,11 @@ def test_what_cannot_be_replaced_is_named(tmp_path: Path) -> None:
     ("image_id", "name"), [(5, "b.png"), (6, "a.png"), (6, "../b.png"), (6, "/b.png"), (6, "b.jpg")]
 )
 def test_refused_entries(image_id: int, name: str, tmp_path: Path) -> None:
-    writer = ResultWriter(tmp_path)
-    writer.add(5, "a.png", prediction())
-    with pytest.raises(ValueError, match=r"png|jpg"):
-        writer.add(image_id, name, prediction())
-    assert len(writer) == 1
+    with ResultWriter(tmp_path) as writer:
+        writer.add(5, "a.png", prediction())
+        with pytest.raises(ValueError, match=r"png|jpg"):
+            writer.add(image_id, name, prediction())
+        assert len(writer) == 1
 
 
 def test_unwritable_folder(tmp_path: Path) -> None:

@@ -20,20 +20,25 @@ errors = Console(stderr=True)
 
 def say(line: str) -> None:
     """One line of standard output, as it is: no markup, never wrapped."""
-    output.print(line, markup=False, highlight=False, soft_wrap=True)
+    output.print(_printable(line), markup=False, highlight=False, soft_wrap=True)
+
+
+def _printable(text: str) -> str:
+    """With escapes for what is no text, such as file names in another encoding."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def complain(kind: str, message: str, style: str) -> None:
     """One line of standard error that begins with ``kind``, coloured in a terminal."""
-    line = " ".join(message.split())
+    line = _printable(" ".join(message.split()))
     errors.print(Text.assemble((f"{kind}:", style), f" {line}"), soft_wrap=True)
 
 
 @contextmanager
-def progress(*titles: str) -> Iterator[list[Callable[[int, int], None]]]:
+def progress(*titles: str, shown: bool = True) -> Iterator[list[Callable[[int, int], None]]]:
     """Bars, each shown once its work begins; yields a function (done, total) for each.
 
-    Nothing is shown if standard error is no terminal.
+    Nothing is shown if standard error is no terminal, or if ``shown`` is false.
     """
     columns = (
         TextColumn("{task.description}"),
@@ -42,7 +47,7 @@ def progress(*titles: str) -> Iterator[list[Callable[[int, int], None]]]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=errors, disable=not errors.is_terminal) as bars:
+    with Progress(*columns, console=errors, disable=not (shown and errors.is_terminal)) as bars:
         tasks = [bars.add_task(title, total=None, visible=False) for title in titles]
 
         def shower(task: int) -> Callable[[int, int], None]:

@@ -71,8 +71,8 @@ class CocoPanoptic(Dataset[Example]):
     """Images of one COCO-panoptic JSON file, in its order; images it does not annotate are left out.
 
     A thing whose box is narrower or lower than one pixel of the photo, or wholly outside it, is no detection
-    target in the original. Such a thing comes as a crowd, which is the same treatment: its pixels count as
-    things in the semantic map, and it is no instance.
+    target in the original. In training such a thing comes as a crowd, which is the same treatment: its pixels
+    count as things in the semantic map, and it is no instance. In evaluation it is what it is.
 
     Args:
         annotations: the JSON file.
@@ -117,6 +117,7 @@ class CocoPanoptic(Dataset[Example]):
         self.flip = flip
         self.resize_truth = resize_truth
         self.seed = seed
+        self._train = train
         needs_things = train and not keep_images_without_things and categories.num_things > 0
         kept = list(_select(truth, SMALLEST_SIDE if train else 1, categories if needs_things else None))
         self._entries, self._rows = _pack(kept, categories)
@@ -130,6 +131,16 @@ class CocoPanoptic(Dataset[Example]):
     def info(self, index: int) -> ImageInfo:
         """Id, file name and size of an image, without reading it."""
         return self._entries[index].image
+
+    def photo(self, index: int) -> NDArray[np.uint8]:
+        """The photo of an image as it is, (H, W, 3) uint8 RGB, turned as its truth is.
+
+        Raises:
+            DataError: it is missing, truncated, or not of the truth's size.
+        """
+        entry = self._entries[index]
+        size = (entry.image.height, entry.image.width)
+        return read_photo_like(self.images / entry.image.file_name, self.segments / entry.png, size)
 
     def read(self, index: int, rng: np.random.Generator) -> Example:
         """Read and transform one image; ``rng`` decides scale and flip.
@@ -148,11 +159,12 @@ class CocoPanoptic(Dataset[Example]):
             axis=1
         )
         is_thing = rows.labels < self.categories.num_things
+        is_crowd = rows.is_crowd | (is_thing & is_small) if self._train else rows.is_crowd
         target = Target(
             id_map=torch.from_numpy(sample.id_map if self.resize_truth else id_map),
             ids=torch.from_numpy(rows.ids.astype(np.int64)),
             labels=torch.from_numpy(rows.labels.copy()),
-            is_crowd=torch.from_numpy(rows.is_crowd | (is_thing & is_small)),
+            is_crowd=torch.from_numpy(is_crowd.copy()),
             boxes=torch.from_numpy(sample.boxes),
             image_id=entry.image.id,
             file_name=entry.image.file_name,

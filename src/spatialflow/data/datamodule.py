@@ -196,9 +196,10 @@ class PanopticData(LightningDataModule):
         )
         return self._loader(self.train_set, batch_sampler=batches)
 
-    def val_dataloader(self) -> PanopticLoader:
-        """All images in order, or this rank's share of them, each exactly once."""
-        rank, world_size = self._place()
+    def val_dataloader(self, rank: int | None = None, world_size: int | None = None) -> PanopticLoader:
+        """All images in order, or a rank's share of them, each exactly once; by default the Trainer's."""
+        if rank is None or world_size is None:
+            rank, world_size = self._place()
         draws = [(0, i) for i in range(rank, len(self.val_set), world_size)]
         return self._loader(self.val_set, sampler=draws, batch_size=self.config.eval_batch_size)
 

@@ -48,11 +48,6 @@ _IMAGES_A_TASK = 64
 _JPEG_QUALITY = 92
 
 
-def categories() -> Categories:
-    """The classes of every synthetic data set."""
-    return CATEGORIES
-
-
 def generate(
     folder: str | os.PathLike[str],
     num_images: int,

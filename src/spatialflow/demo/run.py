@@ -16,7 +16,8 @@ from spatialflow.config import Config, load_config
 from spatialflow.data.coco_panoptic import CocoPanoptic
 from spatialflow.data.synthetic import generate
 from spatialflow.demo.report import Row, write_report
-from spatialflow.files import check_writable_folder
+from spatialflow.errors import OutputError
+from spatialflow.files import check_writable_folder, write_bytes
 from spatialflow.image_io import read_photo
 from spatialflow.inference.dataset import Progress, evaluate_dataset
 from spatialflow.inference.predictor import Predictor
@@ -24,9 +25,11 @@ from spatialflow.structures import Segment, Target
 from spatialflow.training.run import train
 from spatialflow.visualize import draw_overlay
 
-TRAIN_IMAGES = 4400
+TRAIN_IMAGES = 5000
 VAL_IMAGES = 128
 PICTURES = 6
+_MARKER = ".spatialflow-demo"
+"""File that says that a folder is a demo's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +97,7 @@ def run_demo(
         OutputError: ``out`` cannot be written to, or the disk is full.
     """
     started = time.monotonic()
-    out = check_writable_folder(out)
+    out = _claim(Path(out))
     folder = out / "model"
     say(f"1/4  drawing {images} photos to train on and {val_images} to test on, with their truth")
     with progress("draw") as drawn:
@@ -141,6 +144,20 @@ def run_demo(
     groups = f"things {100 * result.things.pq:.1f}, stuff {100 * result.stuff.pq:.1f}"
     say(f"panoptic quality on the test photos: {100 * result.all.pq:.1f} ({groups}), {minutes:.1f} min")
     return report
+
+
+def _claim(out: Path) -> Path:
+    """Make the folder, or take that of an earlier demo; never one in which anything else may lie.
+
+    Raises:
+        OutputError: it holds something else, or cannot be written to.
+    """
+    marker = out / _MARKER
+    if out.is_dir() and any(out.iterdir()) and not marker.is_file():
+        raise OutputError(f"{out}: holds files that are of no demo; choose another folder with --out")
+    check_writable_folder(out)
+    write_bytes(marker, b"Made by `spatialflow demo`, which replaces what is in this folder.\n")
+    return out
 
 
 def read_curves(path: Path) -> tuple[int, list[tuple[int, dict[str, float]]], list[tuple[int, float]]]:

@@ -2,57 +2,102 @@
 
 import contextlib
 import os
+import shutil
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
+
+from PIL import Image
 
 from spatialflow.categories import Categories
 from spatialflow.data.panoptic_json import ImageId, ImageInfo
 from spatialflow.errors import DataError, OutputError
 from spatialflow.files import check_writable_folder, read_json, write_json
+from spatialflow.image_io import write_photo
 from spatialflow.structures import PanopticPrediction
 
 INFO = {"description": "prediction of SpatialFlow"}
-"""Of the JSON files written here: their PNGs may be removed when a new result takes their place."""
+"""Of the JSON files written here, which a new result may replace, with what they list."""
+OVERLAYS = "overlay"
+_JPEG_SIDE = 65500
+"""Pixels of a JPEG's side that its encoder takes."""
 
 
 class ResultWriter:
-    """Writes each prediction's PNG at once, and the JSON that lists them all when it is closed.
+    """Writes predictions out of sight, and shows them all, in the place of an earlier result, at the end.
 
-    The files are ``<folder>/<name>/*.png`` and ``<folder>/<name>.json``, where ``evaluate_pq``
-    looks for them.
+    The files are ``<folder>/<name>/*.png`` and ``<folder>/<name>.json``, where ``evaluate_pq`` looks for
+    them, and ``<folder>/overlay/*.jpg``. Until :meth:`close` an earlier result stays as it is; whatever ends
+    the ``with`` block before that leaves no trace.
 
     Example:
-        >>> writer = ResultWriter("out")
-        >>> writer.add(9, "000000000009.png", predictor.predict("000000000009.jpg"))
-        >>> writer.close(categories)
+        >>> with ResultWriter("out") as writer:
+        ...     writer.add(9, "000000000009.png", predictor.predict("000000000009.jpg"))
+        ...     writer.close(categories)
         PosixPath('out/panoptic.json')
     """
 
-    def __init__(self, folder: str | os.PathLike[str], name: str = "panoptic") -> None:
-        """Make the folders; an earlier result there is removed, its JSON and the PNGs that this lists.
+    def __init__(self, folder: str | os.PathLike[str], name: str = "panoptic", *, part: int = 0) -> None:
+        """Make a hidden folder for what is to come.
+
+        Args:
+            folder: of the result.
+            name: of the JSON file and the folder of PNGs.
+            part: number of this process, where several write one result.
 
         Raises:
-            OutputError: they cannot be made or written to, or the earlier result cannot be removed.
+            OutputError: it cannot be written to, or its JSON file is of something else.
         """
-        self.json_path = Path(folder) / f"{name}.json"
-        self.png_folder = check_writable_folder(Path(folder) / name)
-        self._remove_earlier()
+        self.folder = Path(folder)
+        self.json_path = self.folder / f"{name}.json"
+        self._is_new = not self.folder.exists()
+        _refuse_foreign(self.json_path)
+        self._name = name
+        self._staged = self.folder / f".{name}-{part}.partial"
+        shutil.rmtree(self._staged, ignore_errors=True)  # of a run that was killed
+        check_writable_folder(self._staged)
         self._entries: dict[ImageId, dict[str, Any]] = {}
         self._file_names: set[str] = set()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Remove what has not been shown."""
+        shutil.rmtree(self._staged, ignore_errors=True)
+        if self._is_new:
+            with contextlib.suppress(OSError):  # not empty: there is a result
+                self.folder.rmdir()
 
     def __len__(self) -> int:
         """Number of predictions so far."""
         return len(self._entries)
 
-    def add(self, image_id: ImageId, png_name: str, prediction: PanopticPrediction) -> Path:
-        """Write one prediction's PNG; ``png_name`` is relative to the folder of PNGs.
+    @property
+    def entries(self) -> list[dict[str, Any]]:
+        """What ``annotations`` lists so far."""
+        return list(self._entries.values())
 
-        Returns:
-            The path of the PNG.
+    def add(
+        self,
+        image_id: ImageId,
+        png_name: str,
+        prediction: PanopticPrediction,
+        overlay: Image.Image | None = None,
+    ) -> None:
+        """Write one prediction's PNG, and perhaps its picture.
+
+        Args:
+            image_id: of the photo.
+            png_name: relative to the folder of PNGs; the picture has the same but for the suffix.
+            prediction: what to write.
+            overlay: the picture.
 
         Raises:
-            OutputError: the PNG cannot be written.
+            OutputError: a file cannot be written.
             ValueError: the image or the name was added before, or the name leaves the folder.
         """
         name = PurePosixPath(png_name)
@@ -60,46 +105,86 @@ class ResultWriter:
             raise ValueError(f"{png_name!r} is not the name of a PNG inside the folder")
         if image_id in self._entries or png_name in self._file_names:
             raise ValueError(f"image {image_id!r} or {png_name!r} was added before")
-        path = self.png_folder / name
-        prediction.save(path)
+        prediction.save(self._staged / self._name / name)
+        if overlay is not None:
+            overlay.thumbnail((_JPEG_SIDE, _JPEG_SIDE))
+            write_photo(self._staged / OVERLAYS / name.with_suffix(".jpg"), overlay)
         self._entries[image_id] = prediction.to_coco(image_id, png_name)
         self._file_names.add(png_name)
-        return path
 
     def close(self, categories: Categories, images: Iterable[ImageInfo] = ()) -> Path:
-        """Write the JSON file, atomically; ``images`` describes the photos, which results need not.
+        """Replace an earlier result by this one; ``images`` describes the photos, which results need not.
 
         Returns:
             The path of the JSON file.
 
         Raises:
-            OutputError: it cannot be written.
+            OutputError: the earlier one cannot be removed, or this one cannot be written.
         """
-        content = {
-            "info": INFO,
-            "images": [
-                {"id": i.id, "file_name": i.file_name, "height": i.height, "width": i.width} for i in images
-            ],
-            "annotations": list(self._entries.values()),
-            "categories": categories.to_json(),
-        }
-        write_json(self.json_path, content)
+        self.remove_earlier()
+        self.show_pictures()
+        self.write_list(self.entries, categories, images)
         return self.json_path
 
-    def _remove_earlier(self) -> None:
+    def remove_earlier(self) -> None:
         """Remove an earlier result, the JSON first, so that none is left that names missing PNGs."""
         path = self.json_path
         try:
             stale = _pngs_of_result(path)
             path.unlink(missing_ok=True)
             for name in stale:
-                path = self.png_folder / name
-                path.unlink(missing_ok=True)
+                for path in (
+                    self.folder / self._name / name,
+                    self.folder / OVERLAYS / name.with_suffix(".jpg"),
+                ):
+                    path.unlink(missing_ok=True)
         except OSError as error:
             raise OutputError(
                 f"{path}: of an earlier result, cannot be removed ({error.strerror or error}); remove it, or "
                 f"choose another output folder"
             ) from error
+
+    def show_pictures(self) -> None:
+        """Move all PNGs and pictures of this process to their places."""
+        check_writable_folder(self.folder / self._name)
+        for source in sorted(self._staged.rglob("*")):
+            target = self.folder / source.relative_to(self._staged)
+            try:
+                if source.is_dir():
+                    target.mkdir(exist_ok=True)
+                else:
+                    source.replace(target)
+            except OSError as error:
+                raise OutputError(
+                    f"{target}: cannot be written ({error.strerror or error}); choose another output folder"
+                ) from error
+
+    def write_list(
+        self, entries: list[dict[str, Any]], categories: Categories, images: Iterable[ImageInfo] = ()
+    ) -> None:
+        """Write the JSON file, atomically; ``entries`` are those of all processes."""
+        content = {
+            "info": INFO,
+            "images": [
+                {"id": i.id, "file_name": i.file_name, "height": i.height, "width": i.width} for i in images
+            ],
+            "annotations": entries,
+            "categories": categories.to_json(),
+        }
+        write_json(self.json_path, content)
+
+
+def _refuse_foreign(json_path: Path) -> None:
+    """A file of this name that was not written here may be somebody's ground truth."""
+    if not json_path.exists():
+        return
+    info = None
+    with contextlib.suppress(DataError, KeyError, TypeError):
+        info = read_json(json_path)["info"]
+    if info != INFO:
+        raise OutputError(
+            f"{json_path}: is no result of spatialflow, so it is not replaced; choose another output folder"
+        )
 
 
 def _is_png_inside(name: PurePosixPath) -> bool:

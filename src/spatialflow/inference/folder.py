@@ -1,6 +1,5 @@
 """``spatialflow predict``: photos in, a folder of results out."""
 
-import contextlib
 import glob
 import os
 from collections import Counter
@@ -11,7 +10,7 @@ from pathlib import Path
 from spatialflow.data.panoptic_json import ImageInfo
 from spatialflow.errors import DataError
 from spatialflow.evaluation.coco_format import ResultWriter
-from spatialflow.image_io import read_photo, write_photo
+from spatialflow.image_io import read_photo
 from spatialflow.inference.predictor import Predictor
 
 SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"))
@@ -76,8 +75,9 @@ def predict_folder(
     """Segment photos one after the other.
 
     ``out`` receives ``panoptic.json`` (COCO panoptic, with ``image_id`` the photo's place in the list),
-    ``panoptic/NAME.png`` and ``overlay/NAME.jpg``. A photo that cannot be read is reported and left out; if
-    none can be read, there is no result.
+    ``panoptic/NAME.png`` and ``overlay/NAME.jpg``, all at the end and in the place of an earlier result. A
+    photo that cannot be read is reported and left out; if none can be read, there is no result. When
+    interrupted, the photos that are done are the result.
 
     Args:
         predictor: the model.
@@ -90,32 +90,36 @@ def predict_folder(
         DataError: no photo could be read.
         OutputError: ``out`` cannot be written to, or the disk is full.
     """
-    writer = ResultWriter(out)
     images, failed, names = [], [], set[str]()
     shared = Counter(photo.name for photo in photos)
-    for number, photo in enumerate(photos, start=1):
-        failure = None
+    with ResultWriter(out) as writer:
         try:
-            pixels = read_photo(photo)
-            prediction = predictor.predict(pixels)
-        except DataError as error:
-            if len(photos) == 1:
-                _remove_if_empty(out)
-                raise
-            failure = str(error)
-            failed.append(failure)
-        else:
-            name = _free_name(photo.stem, names)
-            writer.add(number, f"{name}.png", prediction)
-            file_name = photo.name if shared[photo.name] == 1 else photo.as_posix()
-            images.append(ImageInfo(number, file_name, pixels.shape[0], pixels.shape[1]))
-            if overlay:
-                write_photo(Path(out) / "overlay" / f"{name}.jpg", prediction.plot(pixels))
-        progress(number, failure)
-    if not images:
-        _remove_if_empty(out)
-        raise DataError(f"none of the {len(photos)} photos could be read; there is no result")
-    return FolderResult(writer.close(predictor.categories, images), len(images), tuple(failed))
+            for number, photo in enumerate(photos, start=1):
+                failure = None
+                try:
+                    pixels = read_photo(photo)
+                    prediction = predictor.predict(pixels)
+                except DataError as error:
+                    if len(photos) == 1:
+                        raise
+                    failure = str(error)
+                    failed.append(failure)
+                else:
+                    name = _free_name(photo.stem, names)
+                    writer.add(
+                        number, f"{name}.png", prediction, prediction.plot(pixels) if overlay else None
+                    )
+                    file_name = photo.name if shared[photo.name] == 1 else photo.as_posix()
+                    images.append(ImageInfo(number, file_name, pixels.shape[0], pixels.shape[1]))
+                progress(number, failure)
+        except KeyboardInterrupt:
+            if images:  # what is done is a result
+                writer.close(predictor.categories, images)
+            raise
+        if not images:
+            raise DataError(f"none of the {len(photos)} photos could be read; there is no result")
+        path = writer.close(predictor.categories, images)
+    return FolderResult(path, len(images), tuple(failed))
 
 
 def _free_name(stem: str, taken: set[str]) -> str:
@@ -125,10 +129,3 @@ def _free_name(stem: str, taken: set[str]) -> str:
         name, number = f"{stem}-{number}", number + 1
     taken.add(name)
     return name
-
-
-def _remove_if_empty(out: str | os.PathLike[str]) -> None:
-    """Take back the folders that the writer made."""
-    with contextlib.suppress(OSError):  # not empty: an earlier result
-        (Path(out) / "panoptic").rmdir()
-        Path(out).rmdir()
