@@ -12,7 +12,7 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from make_data import CATEGORIES, ToyImage, write_panoptic_set
-from make_training import write_easy_recipe
+from make_training import write_easy_recipe, write_easy_set
 from spatialflow.checkpoints import load_checkpoint, load_model
 from spatialflow.config import Config, load_config
 from spatialflow.errors import CheckpointError, ConfigError, DataError, OutputError, SpatialFlowError
@@ -122,6 +122,37 @@ def test_more_epochs_on_resume(recipe: Path) -> None:
     train(load_config(recipe, [*overrides, "train.epochs=1", "name=more"]), say=quiet)
     more = train(load_config(recipe, [*overrides, "train.epochs=2", "name=more"]), resume=True, say=quiet)
     assert rows(more) == rows(whole)
+
+
+def test_the_rate_of_a_resume_is_the_recipe_s(recipe: Path) -> None:
+    still = ["train.schedule=steps", "train.milestones=[9]", "train.warmup_steps=0", "train.log_every=1"]
+    train(load_config(recipe, [*still, "train.epochs=1"]), say=quiet)
+    lines: list[str] = []
+    changed = [*still, "train.epochs=2", "train.lr=0.001", "train.weight_decay=0.125"]
+    more = train(load_config(recipe, changed), resume=True, say=lines.append)
+    assert any(line.startswith("rate") and "0.001" in line for line in lines)
+    rates = [float(row["lr"]) for row in rows(more) if row["lr"]]
+    assert rates[-2:] == pytest.approx([0.001] * 2)
+    assert rates[0] == pytest.approx(0.004)
+    content = torch.load(more.last, weights_only=True)
+    assert [g["weight_decay"] for g in content["optimizer_states"][0]["param_groups"]] == [0.125, 0]
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("data.batch_size=2", "data.batch_size: the run had 4 images a step .* now it would have 2"),
+        ("data.train=FEWER", "data.train: the run had 2 steps an epoch, now it would have 1"),
+    ],
+)
+def test_a_resume_with_other_steps_is_refused(
+    recipe: Path, tmp_path: Path, override: str, message: str
+) -> None:
+    write_easy_set(tmp_path / "fewer", train=4)
+    train(load_config(recipe, ["train.epochs=1"]), say=quiet)
+    override = override.replace("FEWER", str(tmp_path / "fewer/annotations/train.json"))
+    with pytest.raises(ConfigError, match=message):
+        train(load_config(recipe, [override]), resume=True, say=quiet)
 
 
 def test_resume_of_a_complete_run(recipe: Path) -> None:
@@ -262,8 +293,9 @@ def test_divergence_is_told(recipe: Path) -> None:
     [
         ("train.devices=two", r"train\.devices=two: give auto, a number"),
         ("train.accelerator=gpu", r"device 'cuda'"),
-        ("train.precision=fp16", r"precision fp16 needs a GPU"),
         ("train.devices=0", r"train\.devices=0 on cpu"),
+        ("train.devices=0,1", r"train\.devices=0,1 on cpu.*give auto or a number"),
+        ("train.devices=-1", r"train\.devices=-1 on cpu.*give auto or a number"),
         ("train.devices=9", r"val\.json: has 4 images for 9 processes; lower train\.devices"),
     ],
 )
@@ -272,6 +304,17 @@ def test_wrong_hardware(recipe: Path, override: str, message: str) -> None:
         pytest.skip("there is a GPU")
     with pytest.raises(ConfigError, match=message):
         train(load_config(recipe, [override]), say=quiet)
+
+
+def test_fp16_without_a_gpu(recipe: Path) -> None:
+    """A recipe made for GPUs trains on a CPU as well, and says that it does so in another format."""
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    lines: list[str] = []
+    train(load_config(recipe, ["train.precision=fp16", "train.max_steps=1"]), say=lines.append)
+    (line,) = (line for line in lines if line.startswith("hardware"))
+    assert "fp16, which the recipe asks for, needs a GPU" in line
+    assert "precision 16" not in line
 
 
 def test_wrong_photo_is_named_and_ends_the_training(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from typing import Any, cast
 import torch
 from lightning import LightningModule
 from torch import Tensor
+from torch.optim.lr_scheduler import LambdaLR
 
 from spatialflow.checkpoints.files import describe
 from spatialflow.config import Config
@@ -16,6 +17,7 @@ from spatialflow.evaluation.segment_table import SegmentTable
 from spatialflow.models.spatialflow import SpatialFlow
 from spatialflow.postprocess.pipeline import find, merge_found
 from spatialflow.structures import Batch
+from spatialflow.training.resume import RUN, check_same_run
 from spatialflow.training.schedule import build_optimizer, lr_factor, scaled_lr
 
 
@@ -29,6 +31,9 @@ class PanopticModule(LightningModule):
         self.criterion = Criterion(config.loss, config.model, model.categories)
         self.quality = PanopticQuality(model.categories)
         self.last_result: PQResult | None = None
+        self._settings: list[dict[str, Any]] = []
+        self._run: dict[str, int] = {}
+        self._earlier_run: dict[str, int] = {}
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Both calls of the model and the losses; scalar total."""
@@ -90,11 +95,31 @@ class PanopticModule(LightningModule):
         train = self.config.train
         lr = scaled_lr(train, self.config.data.batch_size * self.trainer.world_size)
         optimizer = build_optimizer(self.model, train, lr)
+        kept = ("lr", "weight_decay", "momentum")
+        self._settings = [{k: group[k] for k in kept if k in group} for group in optimizer.param_groups]
         _ = self.trainer.estimated_stepping_batches  # counts the batches of an epoch
+        batch = self.config.data.batch_size * self.trainer.world_size
+        self._run = {"batch": batch, "steps_per_epoch": int(self.trainer.num_training_batches)}
+        check_same_run(self._earlier_run, self._run)
         factor = lr_factor(train, int(self.trainer.num_training_batches))
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+        schedule = LambdaLR(optimizer, factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def on_train_start(self) -> None:
+        """After a resume: the rate, decay and momentum of the recipe as it is now, not of the checkpoint."""
+        schedule = cast(LambdaLR, self.lr_schedulers())
+        schedule.base_lrs = [settings["lr"] for settings in self._settings]
+        for group, settings, factor in zip(
+            schedule.optimizer.param_groups, self._settings, schedule.lr_lambdas, strict=True
+        ):
+            group.update(settings, initial_lr=settings["lr"])
+            group["lr"] = settings["lr"] * factor(schedule.last_epoch)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Remember what the steps so far were."""
+        self._earlier_run = checkpoint.get(RUN, {})
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Put config and categories beside the weights."""
         checkpoint.update(describe(self.model))
+        checkpoint[RUN] = self._run

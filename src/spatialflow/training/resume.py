@@ -10,6 +10,30 @@ from spatialflow.errors import CheckpointError, ConfigError
 from spatialflow.models.spatialflow import SpatialFlow
 from spatialflow.training.callbacks import LAST
 
+RUN = "run"
+"""Key of a training checkpoint: how many images a step has, and how many steps an epoch."""
+
+
+def check_same_run(was: dict[str, int], now: dict[str, int]) -> None:
+    """Refuse to go on with steps of another size, which would put the schedule out of joint.
+
+    Raises:
+        ConfigError: it says how to go on.
+    """
+    if not was or was == now:
+        return
+    if was["batch"] != now["batch"]:
+        raise ConfigError(
+            f"data.batch_size: the run had {was['batch']} images a step on all devices together, now it "
+            f"would have {now['batch']}; go on with as many (change data.batch_size or train.devices), or "
+            f"start anew with --weights and another train.out"
+        )
+    raise ConfigError(
+        f"data.train: the run had {was['steps_per_epoch']} steps an epoch, now it would have "
+        f"{now['steps_per_epoch']}; go on with the same images, or start anew with --weights and another "
+        f"train.out"
+    )
+
 
 def check_folder(folder: Path, resume: bool) -> None:
     """Refuse to resume from nothing, and to overwrite an earlier run.

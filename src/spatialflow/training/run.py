@@ -25,7 +25,7 @@ from spatialflow.errors import ConfigError, OutputError, SpatialFlowError
 from spatialflow.evaluation.pq_result import PQResult
 from spatialflow.files import atomic_path, check_writable_folder
 from spatialflow.models.spatialflow import SpatialFlow, build_model
-from spatialflow.precision import choose
+from spatialflow.precision import Hardware, choose
 from spatialflow.training.callbacks import BEST, LAST, KeepCheckpoints, LossBar, ValidateAtEnd
 from spatialflow.training.metrics_csv import MetricsCsv
 from spatialflow.training.module import PanopticModule
@@ -69,7 +69,8 @@ class AtomicCheckpointIO(TorchCheckpointIO):
                 torch.save(checkpoint, temporary)
             except RuntimeError as error:  # PyTorch's writer does not say what the operating system said
                 raise OutputError(
-                    f"{path}: cannot be written whole, as on a full disk; free some space, then train again"
+                    f"{path}: cannot be written whole, as on a full disk; free some space, then "
+                    f"go on with --resume"
                 ) from error
 
 
@@ -155,7 +156,7 @@ def _fit(trainer: lightning.Trainer, module: PanopticModule, data: PanopticData,
 
 def _trainer(config: Config, folder: Path, start: int) -> lightning.Trainer:
     train = config.train
-    hardware = choose(_DEVICE.get(train.accelerator, train.accelerator), train.precision)
+    hardware = _hardware(train)
     device = hardware.device.type
     try:
         return lightning.Trainer(
@@ -179,9 +180,18 @@ def _trainer(config: Config, folder: Path, start: int) -> lightning.Trainer:
             callbacks=[LossBar(refresh_rate=5), ValidateAtEnd(train), KeepCheckpoints(folder)],
             plugins=[AtomicCheckpointIO()],
         )
-    except MisconfigurationException as error:
+    except (MisconfigurationException, TypeError) as error:  # a TypeError for a list of CPUs
         reason = " ".join(str(error).split())
-        raise ConfigError(f"train.devices={train.devices} on {device}: {reason}") from error
+        raise ConfigError(
+            f"train.devices={train.devices} on {device}: {reason}; give auto or a number, or which GPUs"
+        ) from error
+
+
+def _hardware(train: TrainConfig) -> Hardware:
+    """As the recipe says; but one for fp16, which needs a GPU, runs on a CPU too, as that computes best."""
+    device = choose(_DEVICE.get(train.accelerator, train.accelerator)).device
+    on_cpu = train.precision == "fp16" and device.type == "cpu"
+    return choose(device, "auto" if on_cpu else train.precision)
 
 
 def _devices(train: TrainConfig) -> Any:
@@ -206,7 +216,9 @@ def _announce(
     device = trainer.strategy.root_device.type
     say(f"recipe     {config.name}: {config.model.backbone}, {data.categories}")
     say(f"data       {len(data.train_set)} images to train on, {len(data.val_set)} to validate on")
-    say(f"hardware   {trainer.world_size} x {device}, precision {trainer.precision}")
+    instead = " (fp16, which the recipe asks for, needs a GPU)"
+    instead = instead if train.precision == "fp16" and device == "cpu" else ""
+    say(f"hardware   {trainer.world_size} x {device}, precision {trainer.precision}{instead}")
     if train.scale_lr and batch != train.base_batch:
         say(
             f"rate       {lr:.3g} = {train.lr:g} x {batch}/{train.base_batch}: scaled from the recipe's "

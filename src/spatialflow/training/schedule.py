@@ -38,7 +38,7 @@ def lr_factor(config: TrainConfig, steps_per_epoch: int) -> Callable[[int], floa
     During warm-up the share rises from ``warmup_ratio`` to 1, as mmcv's linear warm-up does. The cosine ends
     at 0 after the last step of the whole training.
     """
-    milestones = [epoch * steps_per_epoch for epoch in config.milestones]
+    milestones = [round(epoch * steps_per_epoch) for epoch in config.milestones]
     end = total_steps(config, steps_per_epoch)
 
     def factor(step: int) -> float:
