@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from spatialflow.categories import Categories
-from spatialflow.evaluation.file_pairs import count_pairs, open_pairs
+from spatialflow.evaluation.file_pairs import FilePairs, count_pairs, open_pairs
 from spatialflow.evaluation.matching import match_segments
 from spatialflow.evaluation.pq_result import PQResult
 from spatialflow.evaluation.segment_table import SegmentTable
@@ -106,9 +106,16 @@ def evaluate_pq(
         DataError: a file is missing or wrong; the message names file, image, segment and remedy.
     """
     pairs = open_pairs(gt_json, pred_json, gt_dir, pred_dir)
+    return quality_of_pairs(pairs, workers, progress).compute()
+
+
+def quality_of_pairs(
+    pairs: FilePairs, workers: int | None = None, progress: Callable[[int, int], object] | None = None
+) -> PanopticQuality:
+    """Sums over some pairs of files; see :func:`evaluate_pq`."""
     metric = PanopticQuality(pairs.categories)
     for done, counts in enumerate(count_pairs(pairs, workers), start=1):
         metric.add(counts)
         if progress is not None:
             progress(done, len(pairs))
-    return metric.compute()
+    return metric
