@@ -54,3 +54,13 @@ def trained(tmp_path_factory: pytest.TempPathFactory, easy_data: Path) -> "Train
     folder = tmp_path_factory.mktemp("trained")
     path = write_easy_recipe(folder / "easy.yaml", easy_data, epochs=25, val_every=25)
     return train(load_config(path), say=lambda line: None)
+
+
+@pytest.fixture(scope="session")
+def weights(trained: "TrainResult", tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same model as a ``.safetensors`` file."""
+    from spatialflow.checkpoints import save_model
+
+    path = tmp_path_factory.mktemp("weights") / "easy.safetensors"
+    save_model(trained.model, path)
+    return path

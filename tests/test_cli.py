@@ -13,10 +13,8 @@ from PIL import Image
 
 from make_data import write_photo
 from make_training import easy_image
-from spatialflow.checkpoints import save_model
 from spatialflow.cli.main import run
 from spatialflow.image_io import read_id_png
-from spatialflow.training.run import TrainResult
 
 
 class Ended(NamedTuple):
@@ -39,13 +37,6 @@ def spatialflow(capsys: pytest.CaptureFixture[str]) -> Command:
         return Ended(code, *capsys.readouterr())
 
     return call
-
-
-@pytest.fixture(scope="session")
-def weights(trained: TrainResult, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("weights") / "easy.safetensors"
-    save_model(trained.model, path)
-    return path
 
 
 @pytest.fixture

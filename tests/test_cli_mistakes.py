@@ -18,7 +18,6 @@ from safetensors.torch import save_file
 
 from make_data import CATEGORIES, edit_json, write_panoptic_set
 from make_training import easy_image, write_easy_recipe, write_easy_set
-from spatialflow.checkpoints import save_model
 from spatialflow.cli.main import run
 from spatialflow.image_io import read_id_png, write_id_png
 from spatialflow.training.run import TrainResult
@@ -40,13 +39,6 @@ def fails(capfd: pytest.CaptureFixture[str]) -> Fails:
         return err
 
     return call
-
-
-@pytest.fixture(scope="session")
-def weights(trained: TrainResult, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("weights") / "easy.safetensors"
-    save_model(trained.model, path)
-    return path
 
 
 @pytest.fixture

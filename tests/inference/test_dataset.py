@@ -81,7 +81,7 @@ def test_photos_in_folders_of_their_own(predictor: Predictor, config: Config, tm
     evaluate_dataset(predictor, data, tmp_path / "out")
     content = json.loads((tmp_path / "out" / "panoptic.json").read_text())
     names = [entry["file_name"] for entry in content["annotations"]]
-    assert names == ["one/a.png", "two/a.png", "two/a.jpg.png"]
+    assert names == ["one/a.png", "two/a.png", "two/a.2.png"]
 
 
 def test_the_checkpoint_says_how_photos_are_prepared(

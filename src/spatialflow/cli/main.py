@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from spatialflow.cli import commands
+from spatialflow.cli import commands, convert
 from spatialflow.cli.console import complain, errors, say
 from spatialflow.errors import SpatialFlowError
 
@@ -28,6 +28,8 @@ for command in (
     commands.pq,
 ):
     app.command()(command)
+
+app.add_typer(convert.app, name="convert")
 
 # typer exports only one of its usage errors; this is what all of them have in common
 _UsageError: type[Exception] = typer.BadParameter.__mro__[1]

@@ -1,8 +1,12 @@
 """Panoptic quality as tables in a terminal, laid out as papers do."""
 
+import math
+from collections.abc import Mapping
+
 from rich.table import Table
 
 from spatialflow.categories import Categories
+from spatialflow.evaluation.average_precision import APResult, Kind
 from spatialflow.evaluation.pq_result import ClassPQ, GroupPQ, PQResult
 
 
@@ -24,6 +28,30 @@ def pq_table(result: PQResult, categories: Categories, per_class: bool = False) 
                 table.add_section()
             table.add_row(category.name, *_class_cells(result.per_class[category.id]))
     return table
+
+
+def ap_table(results: Mapping[Kind, APResult], categories: Categories, per_class: bool = False) -> Table:
+    """A row for boxes and one for masks, in percent, and on request one for every thing category.
+
+    A category without any object in the truth shows a dash.
+    """
+    table = Table(title="Average precision")
+    table.add_column("", no_wrap=True)
+    for heading in ("AP", "AP50", "AP75", "small", "medium", "large"):
+        table.add_column(heading, justify="right")
+    for kind, r in results.items():
+        values = (r.ap, r.ap50, r.ap75, r.ap_small, r.ap_medium, r.ap_large)
+        table.add_row({"bbox": "Boxes", "segm": "Masks"}[kind], *map(_percentage, values))
+        if per_class:
+            for category in categories:
+                if category.is_thing:
+                    table.add_row(f"  {category.name}", _percentage(r.per_class[category.id]))
+            table.add_section()
+    return table
+
+
+def _percentage(value: float) -> str:
+    return "-" if math.isnan(value) else f"{100 * value:.1f}"
 
 
 def _class_cells(quality: ClassPQ) -> list[str]:

@@ -8,17 +8,22 @@ from typing import Any
 from spatialflow.checkpoints.files import load_checkpoint, load_weights
 from spatialflow.config import Config, DataConfig, override_config
 from spatialflow.data.datamodule import PanopticData
+from spatialflow.data.panoptic_json import ImageId, ImageInfo
 from spatialflow.errors import OutputError
+from spatialflow.evaluation.average_precision import InstanceTable
 from spatialflow.evaluation.coco_format import ResultWriter
-from spatialflow.evaluation.panoptic_quality import evaluate_pq
+from spatialflow.evaluation.file_pairs import open_pairs
+from spatialflow.evaluation.panoptic_quality import quality_of_pairs
 from spatialflow.evaluation.pq_result import PQResult
 from spatialflow.inference.predictor import Predictor
+from spatialflow.inference.ranks import ALONE, Ranks
 from spatialflow.models.spatialflow import SpatialFlow, build_model
-from spatialflow.structures import PanopticPrediction, Target
+from spatialflow.postprocess.pipeline import Found
+from spatialflow.structures import Target
 
 Progress = Callable[[int, int], object]
 
-PREPARATION = ("mean", "std", "test_scale")
+PREPARATION = ("mean", "std", "test_scale", "tta")
 """Keys of ``data`` that say what a photo goes through before the network: a trained model has its own."""
 
 
@@ -46,7 +51,7 @@ def model_for_data(
     meant = [
         override
         for override in overrides
-        if override.startswith(("model.", *(f"data.{key}=" for key in PREPARATION)))
+        if override.startswith(("model.", *(f"data.{key}{end}" for key in PREPARATION for end in "=.")))
     ]
     own = override_config(loaded.config, meant, str(checkpoint))
     model = build_model(own, loaded.categories)
@@ -75,13 +80,22 @@ def _differences(one: dict[str, Any], other: dict[str, Any], path: str) -> Itera
             yield name
 
 
-def predict_dataset(predictor: Predictor, data: PanopticData) -> Iterator[tuple[Target, PanopticPrediction]]:
-    """Every validation image in order, with its truth."""
-    for batch in data.val_dataloader():
+def find_in_dataset(
+    predictor: Predictor, data: PanopticData, ranks: Ranks = ALONE
+) -> Iterator[tuple[Target, Found]]:
+    """Every validation image in order, or this rank's share of them: its truth, and what is found in it."""
+    if predictor.tta:  # which makes its own views of the photo as it is
+        for i in range(ranks.rank, len(data.val_set), ranks.size):
+            (found,) = predictor.find([data.val_set.photo(i)])
+            yield data.val_set[i].target, found
+        return
+    for batch in data.val_dataloader(ranks.rank, ranks.size):
         originals = [target.original_size for target in batch.targets]
-        found = predictor.find_in_batch(batch.images, batch.image_sizes, originals)
-        for target, one in zip(batch.targets, found, strict=True):
-            yield target, predictor.merge(one)
+        yield from zip(
+            batch.targets,
+            predictor.find_in_batch(batch.images, batch.image_sizes, originals),
+            strict=True,
+        )
 
 
 def evaluate_dataset(
@@ -91,19 +105,28 @@ def evaluate_dataset(
     *,
     on_predicted: Progress = lambda done, total: None,
     on_evaluated: Progress = lambda done, total: None,
+    ranks: Ranks = ALONE,
+    instances: InstanceTable | None = None,
 ) -> PQResult:
     """Predict the validation set, write it as a COCO-panoptic result, and score that.
+
+    Several processes share the images: each predicts, writes and scores its own, and only counts and lists of
+    segments are exchanged. The files and the result are the same as of one process. ``out`` must then be a
+    folder that all of them see.
 
     Args:
         predictor: the model, which also says how photos are prepared.
         config: where the validation data lie, and how they are batched.
         out: receives ``panoptic.json`` and ``panoptic/``.
-        on_predicted: called with the number of images predicted and of all images.
+        on_predicted: called with the number of images predicted and of all images of this process.
         on_evaluated: likewise of images scored.
+        ranks: the processes; see :func:`spatialflow.inference.ranks.join_ranks`.
+        instances: receives boxes and masks, for average precision; on the first rank those of all.
 
     Raises:
         DataError: the data are wrong, or of other categories than the model.
         OutputError: ``out`` cannot be written to, or the disk is full.
+        SpatialFlowError: another process stopped.
     """
     prepared = {key: getattr(predictor.config.data, key) for key in PREPARATION}
     data = PanopticData(config.model_copy(update=prepared), predictor.categories)
@@ -115,15 +138,42 @@ def evaluate_dataset(
         raise OutputError(
             f"{out}: holds the truth itself as panoptic.json or panoptic/; choose another folder with --out"
         )
-    writer = ResultWriter(out)
-    names = set[str]()
-    for done, (target, prediction) in enumerate(predict_dataset(predictor, data), start=1):
-        name = PurePosixPath(target.file_name)
-        png = str(name.with_suffix(".png"))
-        if png in names:  # beside a photo of the same stem
-            png = f"{name}.png"
-        names.add(png)
-        writer.add(target.image_id, png, prediction)
-        on_predicted(done, len(truth))
-    result = writer.close(predictor.categories, (truth.info(i) for i in range(len(truth))))
-    return evaluate_pq(truth.annotations, result, truth.segments, progress=on_evaluated)
+    infos = [truth.info(i) for i in range(len(truth))]
+    names = png_names(infos)
+    share = len(infos[ranks.rank :: ranks.size])
+    with ResultWriter(out, part=ranks.rank) as writer:
+        for done, (target, found) in enumerate(find_in_dataset(predictor, data, ranks), start=1):
+            writer.add(target.image_id, names[target.image_id], predictor.merge(found))
+            if instances is not None:
+                instances.add(target, found.things)
+            on_predicted(done, share)
+        if instances is not None:
+            for rows in ranks.gather(instances.rows)[1:]:  # the first are its own
+                instances.extend(rows)
+        entries = {entry["image_id"]: entry for part in ranks.gather(writer.entries) for entry in part}
+        if ranks.is_first:
+            writer.remove_earlier()
+        ranks.wait()
+        writer.show_pictures()
+        ranks.wait()
+        if ranks.is_first:  # in the order of the truth, whoever predicted which
+            writer.write_list([entries[info.id] for info in infos], predictor.categories, infos)
+        ranks.wait()
+    pairs = open_pairs(truth.annotations, writer.json_path, truth.segments)
+    metric = quality_of_pairs(pairs.share(ranks.rank, ranks.size), progress=on_evaluated)
+    metric.load_state(ranks.sum(metric.state))
+    return metric.compute()
+
+
+def png_names(infos: Sequence[ImageInfo]) -> dict[ImageId, str]:
+    """A PNG's name for each photo: the photo's with another suffix, and a number if it is taken."""
+    names: dict[ImageId, str] = {}
+    taken = set[str]()
+    for info in infos:
+        name = PurePosixPath(info.file_name)
+        png, number = str(name.with_suffix(".png")), 2
+        while png in taken:
+            png, number = str(name.with_suffix(f".{number}.png")), number + 1
+        taken.add(png)
+        names[info.id] = png
+    return names

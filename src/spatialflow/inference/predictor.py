@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from spatialflow.data.transforms import normalise_and_pad, resize_image, resized_size
+from spatialflow.data.transforms import Scale, normalise_and_pad, resize_image, resized_size
 from spatialflow.errors import DataError
-from spatialflow.image_io import read_photo
+from spatialflow.image_io import pixels_of, read_photo
 from spatialflow.models.fusion import fuse_batch_norm
 from spatialflow.models.spatialflow import SpatialFlow
 from spatialflow.postprocess.pipeline import Found, find, merge_found
+from spatialflow.postprocess.tta import View, find_in_views
 from spatialflow.precision import Precision, choose
 from spatialflow.structures import PanopticPrediction
 
@@ -43,6 +44,7 @@ class Predictor:
         model: from :func:`spatialflow.load_model`.
         device: ``auto`` takes a GPU if there is one.
         precision: ``auto`` takes bfloat16 where the hardware computes in it; ``hardware`` tells the choice.
+        tta: look at each photo at all the sizes of ``config.data.tta``, and mirrored; slower by their number.
 
     Example:
         >>> predictor = sf.Predictor(sf.load_model("tiny"))
@@ -50,8 +52,13 @@ class Predictor:
     """
 
     def __init__(
-        self, model: SpatialFlow, device: str | torch.device = "auto", precision: Precision = "auto"
+        self,
+        model: SpatialFlow,
+        device: str | torch.device = "auto",
+        precision: Precision = "auto",
+        tta: bool = False,
     ) -> None:
+        self.tta = tta
         self.hardware = choose(device, precision)
         self.config = model.config
         self.categories = model.categories
@@ -68,16 +75,41 @@ class Predictor:
         return self.predict_many([image])[0]
 
     def predict_many(self, images: Sequence[Photo]) -> list[PanopticPrediction]:
-        """Segment several photos in one batch; alike in shape they pad each other least."""
+        """Segment several photos in one batch; alike in shape they pad each other least.
+
+        With test-time augmentation they are segmented one after the other.
+        """
         return [merge_found(self._model, found) for found in self.find(images)]
 
     def find(self, images: Sequence[Photo]) -> list[Found]:
         """Detections, masks and stuff maps of several photos, before the merge."""
         photos = [as_photo(image) for image in images]
+        if not photos:
+            return []
+        if self.tta:
+            return [self._find_augmented(photo) for photo in photos]
         scale = self.config.data.test_scale
         resized = [resize_image(photo, resized_size(photo.shape[:2], scale)) for photo in photos]
         batch, sizes = normalise_and_pad(resized, self.config.data.mean, self.config.data.std)
         return self.find_in_batch(batch, sizes, [photo.shape[:2] for photo in photos])
+
+    @torch.inference_mode()
+    def _find_augmented(self, photo: NDArray[np.uint8]) -> Found:
+        """The same of one photo from all views of ``config.data.tta``."""
+        tta = self.config.data.tta
+        mirrored = (False, True) if tta.flip else (False,)
+        views = (self._view(photo, scale, flipped) for scale in tta.scales for flipped in mirrored)
+        return find_in_views(self._model, views, photo.shape[:2])
+
+    def _view(self, photo: NDArray[np.uint8], scale: Scale, flipped: bool) -> View:
+        resized = resize_image(photo, resized_size(photo.shape[:2], scale))
+        if flipped:
+            resized = np.ascontiguousarray(resized[:, ::-1])
+        batch, (size,) = normalise_and_pad([resized], self.config.data.mean, self.config.data.std)
+        return View(self._placed(batch), size, flipped)
+
+    def _placed(self, images: Tensor) -> Tensor:
+        return images.to(self.hardware.device, self.hardware.dtype, memory_format=torch.channels_last)
 
     @torch.inference_mode()
     def find_in_batch(
@@ -93,8 +125,7 @@ class Predictor:
             image_sizes: B x (H, W) without padding.
             original_sizes: B x (H, W) of the photos, which the results have.
         """
-        images = images.to(self.hardware.device, self.hardware.dtype, memory_format=torch.channels_last)
-        return find(self._model, self._model(images), image_sizes, original_sizes)
+        return find(self._model, self._model(self._placed(images)), image_sizes, original_sizes)
 
     def merge(self, found: Found) -> PanopticPrediction:
         """The panoptic map of one photo."""
@@ -110,7 +141,7 @@ def as_photo(image: Any) -> NDArray[np.uint8]:
     if isinstance(image, str | os.PathLike):
         return read_photo(image)
     if isinstance(image, Image.Image):
-        return np.asarray(image.convert("RGB"))
+        return pixels_of(image)
     if isinstance(image, Tensor):
         image = image.numpy(force=True).transpose(1, 2, 0) if image.ndim == 3 else image.numpy(force=True)
     if not isinstance(image, np.ndarray):

@@ -1,0 +1,44 @@
+"""``spatialflow convert``: from other formats to ours."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from spatialflow.cli.console import say
+
+app = typer.Typer(help="From other formats to ours.", no_args_is_help=True)
+
+
+@app.callback()
+def convert() -> None:
+    """From other formats to ours."""
+
+
+@app.command()
+def checkpoint(
+    source: Annotated[str, typer.Argument(metavar="FILE", help="An original .pth, or one of ours.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT.safetensors", help="The file to write.")],
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RECIPE", help="What the model is, where the file does not say: custom classes, say."
+        ),
+    ] = None,
+    half: Annotated[bool, typer.Option("--half", help="Store float16: half the size.")] = False,
+) -> None:
+    """Write weights with config and categories inside, as one file that every command reads.
+
+    Example: spatialflow convert checkpoint spatialflow_r50.pth spatialflow_r50.safetensors --half
+    """
+    import torch
+
+    from spatialflow.checkpoints import load_model, save_model
+    from spatialflow.errors import CheckpointError
+
+    if out.suffix != ".safetensors":
+        raise CheckpointError(f"{out}: our weights end in .safetensors; rename the output")
+    model = load_model(source, recipe)
+    save_model(model, out, torch.float16 if half else None)
+    size = out.stat().st_size / 2**20
+    say(f"{out}: {model.config.name}, {model.categories}, {size:.1f} MiB")

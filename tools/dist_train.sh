@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# The original's command: tools/dist_train.sh CONFIG GPUS [KEY.SUB=VALUE ...]
+# Lightning starts one process a GPU; on several machines use torchrun or SLURM, see the documentation.
+set -euo pipefail
+if [ $# -lt 2 ]; then
+  echo "usage: $0 CONFIG GPUS [KEY.SUB=VALUE ...]" >&2
+  exit 2
+fi
+exec "${PYTHON:-python}" -m spatialflow train "$1" "train.devices=$2" "${@:3}"
