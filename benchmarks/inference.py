@@ -109,11 +109,11 @@ def predict(
     outputs = model(images)
     lap("network")
     if model not in THRESHOLDS:
-        (candidates,) = decode_candidates(outputs, sizes, model.strides, m.anchors, m.detection.pre_nms_top_k)
+        (candidates,) = decode_candidates(outputs, sizes, m.strides, m.anchors, m.detection.pre_nms_top_k)
         THRESHOLDS[model] = float(candidates.scores.flatten().topk(CANDIDATES + 1).values[-1])
     detection = m.detection.model_copy(update={"score_threshold": THRESHOLDS[model]})
     lap("(threshold)")
-    (candidates,) = decode_candidates(outputs, sizes, model.strides, m.anchors, m.detection.pre_nms_top_k)
+    (candidates,) = decode_candidates(outputs, sizes, m.strides, m.anchors, m.detection.pre_nms_top_k)
     factor = scale_factors(sizes[0], photo.shape[:2])
     detections = select(candidates.boxes / factor, candidates.scores, detection)
     assert len(detections.boxes) == 100
