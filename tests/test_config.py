@@ -13,6 +13,7 @@ from spatialflow.config import (
     override_config,
     recipe_names,
 )
+from spatialflow.config.schema import DeformableConfig
 from spatialflow.errors import ConfigError, SpatialFlowError
 
 COCO = "spatialflow_r50_fpn_20e_coco"
@@ -51,6 +52,28 @@ def test_the_published_numbers() -> None:
     assert (train.lr, train.momentum, train.weight_decay, train.base_batch) == (0.005, 0.9, 1e-4, 8)
     assert (train.epochs, train.milestones) == (20, (16, 19))
     assert config.data.test_scale == (1333, 800)
+
+
+def test_the_larger_models_of_the_paper() -> None:
+    """All that differs from R50, by the original's configuration files and the issue that lists them."""
+    base, r101 = load_config(COCO), load_config("spatialflow_r101_fpn_20e_coco")
+    assert r101.model == base.model.model_copy(update={"backbone": "resnet101.tv_in1k"})
+    assert (r101.data, r101.loss, r101.train) == (base.data, base.loss, base.train)
+    dcn = load_config("spatialflow_r101_dcn_fpn_20e_coco_multiscale_fp16")
+    assert dcn.model.deformable.backbone_stages == (2, 3, 4)
+    assert dcn.model.deformable.subnets
+    plain = DeformableConfig()
+    assert dcn.model.model_copy(update={"deformable": plain}) == r101.model
+    assert dcn.data.train_scales == ((1600, 400), (1600, 1400))
+    assert dcn.data.tta.scales == ((1500, 1000), (1800, 1200), (2100, 1400))
+    assert dcn.data.tta.flip
+    assert dcn.train == base.train.model_copy(update={"precision": "fp16"})
+
+
+def test_deformable_subnets_need_equal_widths() -> None:
+    message = refusal(COCO, "model.deformable.subnets=true", "model.head_channels=64")
+    assert "deformable.subnets needs pyramid_channels (256) and head_channels (64) to be equal" in message
+    assert "got" not in message  # the whole section
 
 
 @pytest.mark.parametrize("name", recipe_names())

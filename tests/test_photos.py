@@ -68,17 +68,22 @@ def test_a_photo_beside_whose_orientation_another_tag_is_wrong(other: bytes, tmp
     assert np.abs(photo.astype(int) - np.rot90(stored, -1)).max() < 8
 
 
+@pytest.mark.parametrize("suffix", ["png", "jpg", "tif", "webp"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_every_orientation_is_turned_as_pillow_turns_it(orientation: int, tmp_path: Path) -> None:
+def test_every_orientation_is_turned_as_pillow_turns_it(
+    orientation: int, suffix: str, tmp_path: Path
+) -> None:
     rng = np.random.default_rng(0)
     image = Image.fromarray(rng.integers(0, 256, (6, 9, 3), np.uint8))
     exif = Image.Exif()
     exif[0x0112] = orientation
-    image.save(tmp_path / "a.png", exif=exif)
-    with Image.open(tmp_path / "a.png") as opened:
+    path = tmp_path / f"a.{suffix}"
+    image.save(path, exif=exif)
+    with Image.open(path) as opened:
         expected = np.asarray(ImageOps.exif_transpose(opened))
+    with Image.open(path) as opened:
         assert np.array_equal(pixels_of(opened), expected)
-    assert np.array_equal(read_photo(tmp_path / "a.png"), expected)
+    assert np.array_equal(read_photo(path), expected)
 
 
 def test_an_open_picture_is_read_as_its_file(tmp_path: Path) -> None:

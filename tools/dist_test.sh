@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# The original's command: tools/dist_test.sh CONFIG CHECKPOINT GPUS --out F --eval panoptic
+# The original's command: tools/dist_test.sh CONFIG CHECKPOINT GPUS --out F --eval panoptic bbox segm
 # One process a GPU; each predicts its share of the images.
 set -euo pipefail
 if [ $# -lt 3 ]; then
-  echo "usage: $0 CONFIG CHECKPOINT GPUS [--out F] [--eval panoptic] [KEY.SUB=VALUE ...]" >&2
+  echo "usage: $0 CONFIG CHECKPOINT GPUS [--out F] [--eval NAME ...] [KEY.SUB=VALUE ...]" >&2
   exit 2
 fi
 exec "${PYTHON:-python}" -m torch.distributed.run --standalone --nproc_per_node="$3" \

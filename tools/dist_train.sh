@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The original's command: tools/dist_train.sh CONFIG GPUS [KEY.SUB=VALUE ...]
-# Lightning starts one process a GPU; on several machines use torchrun or SLURM, see the documentation.
+# Lightning starts one process a GPU. On several machines start `spatialflow train` by torchrun or srun.
 set -euo pipefail
 if [ $# -lt 2 ]; then
   echo "usage: $0 CONFIG GPUS [KEY.SUB=VALUE ...]" >&2

@@ -1,7 +1,7 @@
-"""The original's command: python tools/test.py CONFIG CHECKPOINT --out F --eval panoptic [KEY.SUB=VALUE ...].
+"""The original's command: python tools/test.py CONFIG CHECKPOINT --out F --eval panoptic bbox segm.
 
-The same as `spatialflow evaluate CONFIG --checkpoint CHECKPOINT --out F`. F is a folder; of a name such as
-results.pkl only the stem is taken.
+The same as `spatialflow evaluate CONFIG --checkpoint CHECKPOINT --out F --metrics ...`; KEY.SUB=VALUE
+changes the recipe. F is a folder; of results.pkl, as the original wants it, the folder is results.
 """
 
 import argparse
@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 from spatialflow.cli import main
-from spatialflow.cli.commands import METRICS
 
 
 def parse(arguments: list[str]) -> list[str]:
@@ -18,11 +17,14 @@ def parse(arguments: list[str]) -> list[str]:
     parser.add_argument("config", help="a recipe's name or path, or the original's path of it")
     parser.add_argument("checkpoint")
     parser.add_argument("--out", type=Path, help="folder for the result")
-    parser.add_argument("--eval", nargs="+", choices=METRICS, default=["panoptic"])
-    known, overrides = parser.parse_known_args(arguments)
-    out = [] if known.out is None else ["--out", str(known.out.with_suffix(""))]
-    given = [known.config, "--checkpoint", known.checkpoint, *out, "--metrics", *known.eval]
-    return ["evaluate", *given, *overrides]
+    parser.add_argument("--eval", nargs="+", default=["panoptic"], help="panoptic, bbox, segm")
+    overrides = [word for word in arguments if "=" in word and not word.startswith("-")]
+    known, others = parser.parse_known_args([word for word in arguments if word not in overrides])
+    out = known.out
+    if out is not None and out.suffix in (".pkl", ".pickle", ".json"):
+        out = out.with_suffix("")
+    given = [known.config, "--checkpoint", known.checkpoint, "--metrics", ",".join(known.eval)]
+    return ["evaluate", *given, *([] if out is None else ["--out", str(out)]), *overrides, *others]
 
 
 if __name__ == "__main__":

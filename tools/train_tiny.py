@@ -36,6 +36,7 @@ def main() -> None:
         [
             *data.overrides(),
             f"train.epochs={arguments.epochs}",
+            "train.schedule=cosine",  # over so many steps as good as the recipe's
             override("train.out", arguments.work / "model"),
             "train.devices=1",
             *arguments.overrides,

@@ -83,6 +83,7 @@ def pixels_of(image: Image.Image) -> NDArray[np.uint8]:
 
 
 def _to_rgb_pixels(image: Image.Image, upright: bool) -> NDArray[np.uint8]:
+    image.load()  # which turns a TIFF upright and removes its tag
     turn = _TURN.get(_orientation(image)) if upright else None
     image = _to_rgb(image)
     return np.asarray(image if turn is None else image.transpose(turn))

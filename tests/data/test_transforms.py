@@ -108,6 +108,17 @@ def test_no_truth_and_no_boxes() -> None:
     assert bare.boxes.shape == (0, 4)
 
 
+def test_the_range_of_the_original() -> None:
+    """Long side 1600, short side 400 to 1400 alike: 1001 values, of which the mean is 900."""
+    rng = np.random.default_rng(0)
+    drawn = np.array([draw_scale([(1600, 400), (1600, 1400)], rng) for _ in range(20_000)])
+    assert set(drawn[:, 0]) == {1600}
+    assert (drawn[:, 1].min(), drawn[:, 1].max()) == (400, 1400)
+    assert abs(drawn[:, 1].mean() - 900) < 4 * 289 / 20_000**0.5  # standard deviations of the mean
+    quarters, _ = np.histogram(drawn[:, 1], bins=[400, 650, 900, 1150, 1401])
+    assert quarters.min() > 4700
+
+
 def test_draw_scale() -> None:
     rng = np.random.default_rng(0)
     assert draw_scale([(1333, 800)], rng) == (1333, 800)

@@ -1,6 +1,8 @@
 """A written result: read back, evaluated, and never half there."""
 
 import json
+import os
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -85,9 +87,6 @@ def test_nothing_is_left_of_what_was_not_finished(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         interrupted(tmp_path / "out")
     assert not (tmp_path / "out").exists()
-    ResultWriter(tmp_path / "out").add(5, "a.png", prediction())  # and the process is killed
-    write(tmp_path / "out", "b.png")
-    assert files_in(tmp_path / "out") == {"panoptic.json", "panoptic/b.png", "overlay/b.jpg"}
 
 
 def test_an_earlier_result_goes_and_nothing_else_does(tmp_path: Path) -> None:
@@ -146,3 +145,37 @@ def test_unwritable_folder(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="choose another output folder"):
         ResultWriter(tmp_path / "file")
+
+
+@pytest.mark.parametrize("name", ["panoptic/a.png", "overlay/a.jpg"])
+def test_files_of_no_result_are_not_replaced(tmp_path: Path, name: str) -> None:
+    """Such as ground truth whose JSON lies elsewhere."""
+    write(tmp_path, "b.png")
+    mine = tmp_path / name
+    mine.write_bytes(b"mine")
+    before = files_in(tmp_path)
+    with pytest.raises(OutputError, match=rf"{name}: is of no earlier result"):
+        write(tmp_path, "a.png", "b.png")
+    assert mine.read_bytes() == b"mine"
+    assert files_in(tmp_path) == before
+
+
+def test_two_writers_do_not_disturb_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with ResultWriter(tmp_path) as first:
+        first.add(1, "a.png", prediction())
+        monkeypatch.setattr("os.getpid", lambda: os.getppid())  # another process that runs
+        with ResultWriter(tmp_path) as second:
+            second.add(2, "b.png", prediction())
+            monkeypatch.undo()
+        first.close(CATEGORIES)
+    assert files_in(tmp_path) == {"panoptic.json", "panoptic/a.png"}
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = subprocess.run(["sh", "-c", "echo $$"], capture_output=True, text=True, check=True).stdout
+    monkeypatch.setattr("os.getpid", lambda: int(gone))
+    ResultWriter(tmp_path).add(1, "a.png", prediction())
+    monkeypatch.undo()
+    assert len(files_in(tmp_path)) == 1
+    write(tmp_path, "b.png")
+    assert files_in(tmp_path) == {"panoptic.json", "panoptic/b.png", "overlay/b.jpg"}

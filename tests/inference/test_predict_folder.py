@@ -86,6 +86,26 @@ def test_no_result_if_no_photo_can_be_read(predictor: Predictor, photos: Path, t
     assert not (tmp_path / "out").exists()
 
 
+def test_interrupted(predictor: Predictor, photos: Path, tmp_path: Path) -> None:
+    """What is done is the result, unless there is one already."""
+    found = find_photos([str(photos / "a"), str(photos / "b")])
+
+    def stop(done: int, failure: str | None) -> None:
+        if done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        predict_folder(predictor, found, tmp_path / "out", progress=stop)
+    content = json.loads((tmp_path / "out" / "panoptic.json").read_text())
+    assert [entry["file_name"] for entry in content["annotations"]] == ["x.png", "y.png"]
+    assert [image["file_name"] for image in content["images"]] == [str(found[0]), "y.png"]
+    predict_folder(predictor, found, tmp_path / "out")
+    before = (tmp_path / "out" / "panoptic.json").read_bytes()
+    with pytest.raises(KeyboardInterrupt):
+        predict_folder(predictor, found, tmp_path / "out", progress=stop)
+    assert (tmp_path / "out" / "panoptic.json").read_bytes() == before
+
+
 def test_unwritable_folder(predictor: Predictor, photos: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="choose another output folder"):

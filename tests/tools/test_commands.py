@@ -1,5 +1,6 @@
 """The original's four commands, as its README writes them, on a small data set."""
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -32,6 +33,20 @@ def test_every_spelling_finds_the_recipe(written: str) -> None:
     assert load_config(written) == load_config("spatialflow_r101_fpn_20e_coco")
 
 
+@pytest.mark.parametrize(
+    ("out", "folder"), [("a.pkl", "a"), ("runs/r50.1", "runs/r50.1"), (".", "."), ("a/b.json", "a/b")]
+)
+def test_folder_of_the_result(out: str, folder: str) -> None:
+    spec = importlib.util.spec_from_file_location("test_tool", TOOLS / "test.py")
+    assert spec is not None
+    assert spec.loader is not None
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    words = ["CONFIG", "a.pth", "--out", out, "--eval", "panoptic", "bbox", "a.b=1", "--tta"]
+    start = ["evaluate", "CONFIG", "--checkpoint", "a.pth", "--metrics", "panoptic,bbox"]
+    assert tool.parse(words) == [*start, "--out", folder, "a.b=1", "--tta"]
+
+
 @pytest.mark.slow
 def test_train(easy_data: Path, tmp_path: Path) -> None:
     recipe = write_easy_recipe(tmp_path / "easy.yaml", easy_data, epochs=1)
@@ -54,13 +69,14 @@ def test_dist_train(easy_data: Path, tmp_path: Path) -> None:
 def test_test(easy_data: Path, trained: TrainResult, tmp_path: Path, processes: int) -> None:
     recipe = write_easy_recipe(tmp_path / "easy.yaml", easy_data)
     given = [str(recipe), str(trained.last)]
-    wanted = ["--out", str(tmp_path / "results.pkl"), "--eval", "panoptic"]
+    wanted = ["--out", str(tmp_path / "results.pkl"), "--eval", "panoptic", "segm", "data.workers=0"]
     if processes == 1:
         done = run(sys.executable, str(TOOLS / "test.py"), *given, *wanted)
     else:
         done = run(str(TOOLS / "dist_test.sh"), *given, str(processes), *wanted)
     assert done.returncode == 0, done.stderr
     assert "Panoptic quality" in done.stdout
+    assert "Masks" in done.stdout
     assert (tmp_path / "results" / "panoptic.json").exists()
 
 

@@ -44,6 +44,11 @@ def test_warm_up_multiplies_what_comes_after_it() -> None:
     assert factor(15) == pytest.approx(0.75 * 0.1)
 
 
+def test_a_milestone_within_an_epoch() -> None:
+    factor = lr_factor(config(milestones=[0.5, 1.7], warmup_steps=0), 10)
+    assert [factor(step) for step in (4, 5, 16, 17)] == pytest.approx([1, 0.1, 0.1, 0.01])
+
+
 def test_cosine_ends_at_zero_after_the_last_step() -> None:
     factor = lr_factor(config(schedule="cosine", epochs=4, warmup_steps=0), 25)
     assert factor(0) == 1

@@ -34,7 +34,7 @@ Metrics = Annotated[
     str,
     typer.Option(
         metavar="NAME ...",
-        help="panoptic, bbox (average precision of boxes), segm (of masks): one or several, with spaces.",
+        help="panoptic, bbox (average precision of boxes), segm (of masks); several after RECIPE.",
     ),
 ]
 PerClass = Annotated[bool, typer.Option("--per-class", help="Also list every category.")]

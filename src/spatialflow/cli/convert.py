@@ -7,12 +7,14 @@ import typer
 
 from spatialflow.cli.console import say
 
-app = typer.Typer(help="From other formats to ours.", no_args_is_help=True)
+app = typer.Typer(invoke_without_command=True)
 
 
 @app.callback()
-def convert() -> None:
+def convert(context: typer.Context) -> None:
     """From other formats to ours."""
+    if context.invoked_subcommand is None:
+        say(context.get_help())
 
 
 @app.command()
@@ -22,7 +24,7 @@ def checkpoint(
     recipe: Annotated[
         str | None,
         typer.Option(
-            metavar="RECIPE", help="What the model is, where the file does not say: custom classes, say."
+            metavar="RECIPE", help="What the model is, instead of what the file says or is taken for."
         ),
     ] = None,
     half: Annotated[bool, typer.Option("--half", help="Store float16: half the size.")] = False,

@@ -75,6 +75,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except _UsageError as error:
         return _fail(_describe(error))
     except OSError as error:
+        if error.errno in (errno.EACCES, errno.EPERM):
+            return _fail(
+                f"{error.filename or 'a file'}: {error.strerror}; change its permissions, or choose another"
+            )
         if error.errno not in _WRITING:
             raise
         reason = f"cannot be written ({error.strerror}); free some space and run the command again"

@@ -25,8 +25,8 @@ def load_config(name_or_path: str | os.PathLike[str], overrides: Sequence[str] =
 
     Args:
         name_or_path: a shipped recipe's name (see :func:`recipe_names`) or the path of a YAML file. The path
-            of a Python file of the original, such as ``configs/spatialflow/NAME.py``, stands for our recipe
-            of its name, and so does that of a YAML file that does not exist.
+            in the original's layout, ``configs/spatialflow/NAME.py`` (or ``.yaml``), stands for our recipe of
+            that name, unless there is such a YAML file.
         overrides: such as ``"model.backbone=resnet101"``; values are read as YAML.
 
     Raises:
@@ -39,8 +39,9 @@ def load_config(name_or_path: str | os.PathLike[str], overrides: Sequence[str] =
 def _shipped_instead(name: str) -> str:
     """The shipped recipe that a path of the original's layout means; else the name itself."""
     path = Path(name)
-    absent = path.suffix == ".py" or (path.suffix in (".yaml", ".yml") and not path.exists())
-    return path.stem if absent and path.stem in recipe_names() else name
+    absent = path.suffix == ".py" or (path.suffix == ".yaml" and not path.exists())
+    is_theirs = path.parts[-3:-1] == ("configs", "spatialflow")
+    return path.stem if absent and is_theirs and path.stem in recipe_names() else name
 
 
 def override_config(config: Config, overrides: Sequence[str], source: str) -> Config:

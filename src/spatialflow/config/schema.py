@@ -126,6 +126,14 @@ class ModelConfig(Section):
                 f"deformable.subnets needs pyramid_channels ({self.pyramid_channels}) and head_channels "
                 f"({self.head_channels}) to be equal: both features are added"
             )
+        stages = self.deformable.backbone_stages
+        if len(set(stages)) != len(stages):
+            raise ValueError(f"deformable.backbone_stages {list(stages)} names a stage twice")
+        if stages and min(stages) <= self.frozen_stages:
+            raise ValueError(
+                f"deformable.backbone_stages {list(stages)} has a stage that frozen_stages="
+                f"{self.frozen_stages} keeps from learning its offsets; lower frozen_stages, or leave it out"
+            )
         return self
 
     @property

@@ -25,7 +25,7 @@ from spatialflow.structures import Segment, Target
 from spatialflow.training.run import train
 from spatialflow.visualize import draw_overlay
 
-TRAIN_IMAGES = 5000
+TRAIN_IMAGES = 4600
 VAL_IMAGES = 128
 PICTURES = 6
 _MARKER = ".spatialflow-demo"

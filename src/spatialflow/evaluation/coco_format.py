@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import socket
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from types import TracebackType
@@ -38,13 +39,12 @@ class ResultWriter:
         PosixPath('out/panoptic.json')
     """
 
-    def __init__(self, folder: str | os.PathLike[str], name: str = "panoptic", *, part: int = 0) -> None:
-        """Make a hidden folder for what is to come.
+    def __init__(self, folder: str | os.PathLike[str], name: str = "panoptic") -> None:
+        """Make a hidden folder for what is to come, one for each process.
 
         Args:
             folder: of the result.
             name: of the JSON file and the folder of PNGs.
-            part: number of this process, where several write one result.
 
         Raises:
             OutputError: it cannot be written to, or its JSON file is of something else.
@@ -54,9 +54,10 @@ class ResultWriter:
         self._is_new = not self.folder.exists()
         _refuse_foreign(self.json_path)
         self._name = name
-        self._staged = self.folder / f".{name}-{part}.partial"
-        shutil.rmtree(self._staged, ignore_errors=True)  # of a run that was killed
-        check_writable_folder(self._staged)
+        self._staged = check_writable_folder(self.folder / _staging(name, os.getpid()))
+        for left in self.folder.glob(_staging(name, "*")):  # of runs on this machine that were killed
+            if not _is_running(int(left.suffixes[-2].removeprefix("."))):
+                shutil.rmtree(left, ignore_errors=True)
         self._entries: dict[ImageId, dict[str, Any]] = {}
         self._file_names: set[str] = set()
 
@@ -121,28 +122,47 @@ class ResultWriter:
         Raises:
             OutputError: the earlier one cannot be removed, or this one cannot be written.
         """
+        self.check_free()
         self.remove_earlier()
         self.show_pictures()
         self.write_list(self.entries, categories, images)
         return self.json_path
 
+    def check_free(self) -> None:
+        """See that what has been written so far replaces nothing but files of an earlier result.
+
+        Raises:
+            OutputError: it names the file that is in the way.
+        """
+        earlier = {self.folder / name for name in self._earlier()}
+        for source in self._staged.rglob("*.*"):
+            target = self.folder / source.relative_to(self._staged)
+            if target.is_file() and target not in earlier:
+                raise OutputError(
+                    f"{target}: is of no earlier result that {self.json_path} lists, so it is not replaced; "
+                    f"remove it, or choose another output folder"
+                )
+
     def remove_earlier(self) -> None:
         """Remove an earlier result, the JSON first, so that none is left that names missing PNGs."""
         path = self.json_path
         try:
-            stale = _pngs_of_result(path)
+            stale = self._earlier()
             path.unlink(missing_ok=True)
             for name in stale:
-                for path in (
-                    self.folder / self._name / name,
-                    self.folder / OVERLAYS / name.with_suffix(".jpg"),
-                ):
-                    path.unlink(missing_ok=True)
+                path = self.folder / name
+                path.unlink(missing_ok=True)
         except OSError as error:
             raise OutputError(
                 f"{path}: of an earlier result, cannot be removed ({error.strerror or error}); remove it, or "
                 f"choose another output folder"
             ) from error
+
+    def _earlier(self) -> list[PurePosixPath]:
+        """Files of an earlier result besides its JSON, relative to the folder."""
+        pngs = _pngs_of_result(self.json_path)
+        pictures = [OVERLAYS / png.with_suffix(".jpg") for png in pngs]
+        return [self._name / png for png in pngs] + pictures
 
     def show_pictures(self) -> None:
         """Move all PNGs and pictures of this process to their places."""
@@ -172,6 +192,21 @@ class ResultWriter:
             "categories": categories.to_json(),
         }
         write_json(self.json_path, content)
+
+
+def _staging(name: str, process: object) -> str:
+    """Name of a process's hidden folder; on a shared disk other machines have processes of that number."""
+    return f".{name}-{socket.gethostname()}.{process}.partial"
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # of another user
+        return True
+    return True
 
 
 def _refuse_foreign(json_path: Path) -> None:

@@ -111,8 +111,9 @@ def evaluate_dataset(
     """Predict the validation set, write it as a COCO-panoptic result, and score that.
 
     Several processes share the images: each predicts, writes and scores its own, and only counts and lists of
-    segments are exchanged. The files and the result are the same as of one process. ``out`` must then be a
-    folder that all of them see.
+    segments are exchanged (and run-length masks, for average precision). The files and the result are the
+    same as of one process, but for what differently composed batches pad. ``out`` must then be a folder that
+    all of them see.
 
     Args:
         predictor: the model, which also says how photos are prepared.
@@ -141,7 +142,7 @@ def evaluate_dataset(
     infos = [truth.info(i) for i in range(len(truth))]
     names = png_names(infos)
     share = len(infos[ranks.rank :: ranks.size])
-    with ResultWriter(out, part=ranks.rank) as writer:
+    with ResultWriter(out) as writer:
         for done, (target, found) in enumerate(find_in_dataset(predictor, data, ranks), start=1):
             writer.add(target.image_id, names[target.image_id], predictor.merge(found))
             if instances is not None:
@@ -151,6 +152,8 @@ def evaluate_dataset(
             for rows in ranks.gather(instances.rows)[1:]:  # the first are its own
                 instances.extend(rows)
         entries = {entry["image_id"]: entry for part in ranks.gather(writer.entries) for entry in part}
+        writer.check_free()
+        ranks.wait()
         if ranks.is_first:
             writer.remove_earlier()
         ranks.wait()

@@ -1,6 +1,7 @@
 """``spatialflow predict``: photos in, a folder of results out."""
 
 import glob
+import logging
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -12,6 +13,8 @@ from spatialflow.errors import DataError
 from spatialflow.evaluation.coco_format import ResultWriter
 from spatialflow.image_io import read_photo
 from spatialflow.inference.predictor import Predictor
+
+_log = logging.getLogger(__name__)
 
 SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"))
 """Files of a folder that are taken for photos."""
@@ -77,7 +80,7 @@ def predict_folder(
     ``out`` receives ``panoptic.json`` (COCO panoptic, with ``image_id`` the photo's place in the list),
     ``panoptic/NAME.png`` and ``overlay/NAME.jpg``, all at the end and in the place of an earlier result. A
     photo that cannot be read is reported and left out; if none can be read, there is no result. When
-    interrupted, the photos that are done are the result.
+    interrupted, the photos that are done are the result, unless there is an earlier one, which then stays.
 
     Args:
         predictor: the model.
@@ -113,8 +116,9 @@ def predict_folder(
                     images.append(ImageInfo(number, file_name, pixels.shape[0], pixels.shape[1]))
                 progress(number, failure)
         except KeyboardInterrupt:
-            if images:  # what is done is a result
-                writer.close(predictor.categories, images)
+            if images and not writer.json_path.exists():  # what is done is a result, if there is none yet
+                path = writer.close(predictor.categories, images)
+                _log.info("interrupted: %s has the %d photos that are done", path, len(images))
             raise
         if not images:
             raise DataError(f"none of the {len(photos)} photos could be read; there is no result")

@@ -1,6 +1,8 @@
 """Several processes that share one job, as torchrun starts them: who does what, and adding up."""
 
 import os
+import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -69,21 +71,29 @@ def _told() -> Iterator[None]:
 
 
 def local_device(device: str) -> str:
-    """This rank's own GPU for ``auto``, if the machine has GPUs; else ``device`` itself."""
-    if device != "auto" or not torch.cuda.is_available():
+    """This rank's own GPU for ``auto`` and ``cuda``, if the machine has GPUs; else ``device`` itself."""
+    if device not in ("auto", "cuda") or not torch.cuda.is_available():
         return device
     return f"cuda:{int(os.environ.get('LOCAL_RANK', '0')) % torch.cuda.device_count()}"
 
 
 @contextmanager
 def join_ranks() -> Iterator[Ranks]:
-    """Meet the other processes if torchrun or SLURM started several; alone otherwise.
+    """Meet the other processes if torchrun started several; alone otherwise.
+
+    A process that is told to end (SIGTERM), as torchrun does when another has failed, tidies up first.
 
     Raises:
-        ConfigError: the environment says that there are several but not how to find them.
+        ConfigError: there are several, but it is not said how they find each other.
         SpatialFlowError: another process stopped.
     """
     size = int(os.environ.get("WORLD_SIZE", "1"))
+    tasks = int(os.environ.get("SLURM_STEP_NUM_TASKS", "1"))
+    if "WORLD_SIZE" not in os.environ and tasks > 1:
+        raise ConfigError(
+            f"SLURM_STEP_NUM_TASKS={tasks}: let each task be one torchrun (srun --ntasks-per-node=1 torchrun "
+            f"--nnodes ... --nproc-per-node ...), which starts the processes of its machine"
+        )
     if size == 1:
         yield ALONE
         return
@@ -95,6 +105,7 @@ def join_ranks() -> Iterator[Ranks]:
             f"WORLD_SIZE={size}: the processes cannot find each other ({str(error).splitlines()[0]}); start "
             f"them with torchrun, or unset WORLD_SIZE"
         ) from error
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
         yield Ranks(dist.get_rank(), dist.get_world_size())
     finally:

@@ -2,8 +2,8 @@
 
 Boxes of all views enter one NMS; the masks of what it leaves are the mean over the views of each view's mask
 probabilities; stuff is the best channel of the mean over the views of the logits at the photo's size.
-Views are added up one after the other. Their mask features, which are needed again once the boxes are
-known, wait on disk, so that memory does not grow with the number of views.
+Mask features and stuff logits of a view, which are needed once all views are seen, wait on disk, so that
+memory does not grow with the number of views.
 """
 
 import tempfile
@@ -14,14 +14,15 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from spatialflow.errors import OutputError
 from spatialflow.models.spatialflow import SpatialFlow
 from spatialflow.postprocess.detection import decode_candidates, select
 from spatialflow.postprocess.panoptic import Instances
 from spatialflow.postprocess.pipeline import Found, own_mask_logits, scale_factors
 from spatialflow.structures import Detections
 
-_ROWS = 64
-"""Of the photo's stuff logits that are worked on at a time."""
+_STRIP_PIXELS = 1 << 17
+"""Of the photo, whose stuff logits are worked on at a time: some 30 MB with COCO's classes."""
 
 
 class View(NamedTuple):
@@ -35,6 +36,16 @@ class View(NamedTuple):
     """Mirrored left and right before padding."""
 
 
+class _Seen(NamedTuple):
+    """A view after the network."""
+
+    size: tuple[int, int]
+    flipped: bool
+    mask_features: Path
+    stuff_logits: Path
+    """Files; of logits (S+1, h, w)."""
+
+
 def find_in_views(model: SpatialFlow, views: Iterable[View], original_size: tuple[int, int]) -> Found:
     """Detections with masks, and the stuff map, of one photo from all of its views.
 
@@ -42,26 +53,39 @@ def find_in_views(model: SpatialFlow, views: Iterable[View], original_size: tupl
         model: in evaluation mode.
         views: made as they are asked for.
         original_size: (H, W) of the photo; the result is in its pixels.
+
+    Raises:
+        OutputError: the folder for temporary files is full.
     """
     m = model.config.model
-    boxes, scores, seen = [], [], []
-    stuff: Tensor | None = None
+    boxes, scores, seen = [], [], list[_Seen]()
     with tempfile.TemporaryDirectory(prefix="spatialflow-") as folder:
-        for number, (images, size, flipped) in enumerate(views):
+        for images, size, flipped in views:
             outputs = model(images)
             (found,) = decode_candidates(outputs, [size], m.strides, m.anchors, m.detection.pre_nms_top_k)
             factor = scale_factors(size, original_size, images.device)
             boxes.append((mirror(found.boxes, size[1]) if flipped else found.boxes) / factor)
             scores.append(found.scores)
-            stuff = add_stuff(stuff, outputs.stuff_logits[0], size, original_size, flipped)
-            torch.save([f.clone() for f in outputs.mask_features], Path(folder) / f"{number}.pt")
-            seen.append((size, flipped))
-        assert stuff is not None, "a photo needs at least one view"
+            files = [Path(folder) / f"{len(seen)}-{what}.pt" for what in ("masks", "stuff")]
+            seen.append(_Seen(size, flipped, *files))
+            # clones, since a slice would be written with all that it is a slice of
+            _keep([feature.clone() for feature in outputs.mask_features], files[0])
+            _keep(outputs.stuff_logits[0].clone(), files[1])
         detections = select(torch.cat(boxes), torch.cat(scores), m.detection)
-        masks = _mean_masks(model, detections, Path(folder), seen, original_size)
-    best, confidence = _best_channels(stuff.div_(len(seen)))
+        masks = _mean_masks(model, detections, seen, original_size)
+        best, confidence = _best_stuff(seen, original_size, masks.device)
     things = Instances(*(t.cpu().numpy() for t in (*detections, masks)))
     return Found(things, best.cpu().numpy(), confidence.cpu().numpy())
+
+
+def _keep(tensors: Tensor | list[Tensor], path: Path) -> None:
+    try:
+        torch.save(tensors, path)
+    except (RuntimeError, OSError) as error:  # PyTorch's writer does not say what the operating system said
+        raise OutputError(
+            f"{path.parent}: a temporary file cannot be written, as on a full disk; free some space, or set "
+            f"TMPDIR to a folder on another disk"
+        ) from error
 
 
 def mirror(boxes: Tensor, width: int) -> Tensor:
@@ -71,60 +95,73 @@ def mirror(boxes: Tensor, width: int) -> Tensor:
 
 
 def _mean_masks(
-    model: SpatialFlow,
-    detections: Detections,
-    folder: Path,
-    seen: Sequence[tuple[tuple[int, int], bool]],
-    original_size: tuple[int, int],
+    model: SpatialFlow, detections: Detections, seen: Sequence[_Seen], original_size: tuple[int, int]
 ) -> Tensor:
     """Mean over the views of each detection's mask probabilities, (N, 28, 28) float32."""
     device = detections.boxes.device
     total: Tensor | None = None
-    for number, (size, flipped) in enumerate(seen):
-        features = torch.load(folder / f"{number}.pt", map_location=device, weights_only=True)
-        boxes = detections.boxes * scale_factors(size, original_size, device)
-        logits = own_mask_logits(
-            model, tuple(features), [mirror(boxes, size[1]) if flipped else boxes], detections.labels
-        )
-        masks = logits.float().sigmoid()
-        masks = masks.flip(-1) if flipped else masks
+    for view in seen:
+        features = tuple(torch.load(view.mask_features, map_location=device, weights_only=True))
+        boxes = detections.boxes * scale_factors(view.size, original_size, device)
+        boxes = mirror(boxes, view.size[1]) if view.flipped else boxes
+        masks = own_mask_logits(model, features, [boxes], detections.labels).float().sigmoid()
+        masks = masks.flip(-1) if view.flipped else masks
         total = masks if total is None else total.add_(masks)
-    assert total is not None
+    assert total is not None, "a photo needs at least one view"
     return total.div_(len(seen))
 
 
-def add_stuff(
-    total: Tensor | None,
-    logits: Tensor,
-    image_size: tuple[int, int],
-    output_size: tuple[int, int],
-    flipped: bool,
+def _best_stuff(
+    seen: Sequence[_Seen], output_size: tuple[int, int], device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """Best channel of each pixel (H, W) uint8, and its mean probability where it is best (S+1,)."""
+    height, width = output_size
+    best = torch.empty(output_size, dtype=torch.uint8, device=device)
+    step = max(1, _STRIP_PIXELS // width)
+    sums: list[Tensor] = []
+    for start in range(0, height, step):
+        rows = range(start, min(start + step, height))
+        total = torch.zeros((), device=device)
+        for view in seen:
+            logits = torch.load(view.stuff_logits, map_location=device, weights_only=True)
+            total = total + stuff_rows(logits, view.size, output_size, view.flipped, rows)
+        top, which = (total / len(seen)).flatten(1).softmax(dim=0).max(dim=0)
+        best[rows.start : rows.stop] = which.view(-1, width).to(torch.uint8)
+        both = top.new_zeros(2, len(total))
+        both[0].index_add_(0, which, top)
+        both[1].index_add_(0, which, torch.ones_like(top))
+        sums.append(both)
+    probability, count = torch.stack(sums).sum(dim=0)
+    return best, probability / count.clamp(min=1)
+
+
+def stuff_rows(
+    logits: Tensor, image_size: tuple[int, int], output_size: tuple[int, int], flipped: bool, rows: range
 ) -> Tensor:
-    """Add a view's stuff logits, brought to the photo's size, to those of the views before.
+    """A view's stuff logits, brought to the photo's size.
 
     The original interpolates twice, to the padded input and, without the padding, to the photo, both
     bilinear with aligned corners. Both are linear along each axis, so one matrix an axis does it at once.
 
     Args:
-        total: (S+1, H, W) of the views before; it is changed. None for the first view.
         logits: (S+1, h, w) of the view, at a quarter of its padded size.
         image_size: (H, W) of the view without padding.
         output_size: (H, W) of the photo.
         flipped: whether the view is mirrored.
+        rows: of the photo, which are wanted.
 
     Returns:
-        (S+1, H, W) float32.
+        (S+1, len(rows), W) float32.
     """
-    channels, height, width = logits.shape
-    vertical = _resampling(height, image_size[0], output_size[0]).to(logits.device)
+    _, height, width = logits.shape
+    vertical = _resampling(height, image_size[0], output_size[0])[rows.start : rows.stop].to(logits.device)
     horizontal = _resampling(width, image_size[1], output_size[1]).to(logits.device)
     if flipped:
         horizontal = horizontal.flip(0)
-    if total is None:
-        total = torch.zeros((channels, *output_size), device=logits.device)
-    for plane, channel in zip(total, logits, strict=True):
-        plane.addmm_(vertical, channel.float() @ horizontal.T)
-    return total
+    # only the rows of the logits that have a weight
+    used = vertical.any(dim=0).nonzero().squeeze(1)
+    span = slice(int(used[0]), int(used[-1]) + 1)
+    return (vertical[:, span] @ logits[:, span].float()) @ horizontal.T
 
 
 def _resampling(low: int, image_side: int, output_side: int) -> Tensor:
@@ -137,17 +174,3 @@ def _bilinear(source: int, target: int) -> Tensor:
     step = (source - 1) / (target - 1) if target > 1 else 0.0
     position = torch.arange(target, dtype=torch.float32) * step
     return (1 - (position[:, None] - torch.arange(source)).abs()).clamp_(min=0)
-
-
-def _best_channels(logits: Tensor) -> tuple[Tensor, Tensor]:
-    """Best channel of each pixel (H, W) uint8, and its mean probability where it is best (S+1,)."""
-    channels, height, width = logits.shape
-    best = torch.empty((height, width), dtype=torch.uint8, device=logits.device)
-    count, confidence = logits.new_zeros(channels), logits.new_zeros(channels)
-    for start in range(0, height, _ROWS):
-        rows = logits[:, start : start + _ROWS].flatten(1)
-        top, which = rows.softmax(dim=0).max(dim=0)
-        best[start : start + _ROWS] = which.view(-1, width).to(torch.uint8)
-        count.index_add_(0, which, torch.ones_like(top))
-        confidence.index_add_(0, which, top)
-    return best, confidence / count.clamp(min=1)

@@ -70,7 +70,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             except RuntimeError as error:  # PyTorch's writer does not say what the operating system said
                 raise OutputError(
                     f"{path}: cannot be written whole, as on a full disk; free some space, then "
-                    f"go on with --resume"
+                    f"train again, with --resume if there is an earlier {LAST}"
                 ) from error
 
 
