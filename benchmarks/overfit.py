@@ -3,7 +3,7 @@
 Trains a small model from scratch on two COCO photos, crowds and void included, until it knows them by heart,
 and scores it on the same two, with the code of `spatialflow train` and `spatialflow evaluate`.
 
-    python benchmarks/overfit.py DATA_DIR [--steps 400] [--mini-epochs 4]
+    python benchmarks/overfit.py DATA_DIR [--steps 400] [--mini-epochs 6]
 
 DATA_DIR holds coco/images and, in coco/annotations, panoptic_real, _mini_train and _mini_val.
 The same model then trains some epochs on all of panoptic_mini_train, where a warning is an error and the
@@ -39,6 +39,7 @@ MODEL = [
     "data.categories=coco_panoptic",
     "data.workers=0",
     "data.keep_images_without_things=true",
+    "train.schedule=cosine",
     "train.log_every=10",
     "train.devices=1",
 ]
@@ -48,7 +49,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("data", type=Path, metavar="DATA_DIR")
     parser.add_argument("--steps", type=int, default=400)
-    parser.add_argument("--mini-epochs", type=int, default=4, help="0 leaves the second part out")
+    parser.add_argument("--mini-epochs", type=int, default=6, help="0 leaves the second part out")
     arguments = parser.parse_args()
     coco = arguments.data / "coco"
     with tempfile.TemporaryDirectory() as out:
