@@ -70,6 +70,12 @@ def test_nothing_found(truth: list[tuple[int, Box, bool]]) -> None:
     assert ap == 0 if truth else math.isnan(ap)
 
 
+def test_more_detections_than_the_library_measures_at_once() -> None:
+    table = InstanceTable(TOY)
+    table.add(make_target(SIZE, (0, (10, 10, 50, 50), False)), found(*[(0, (10, 10, 50, 50), 0.5)] * 300))
+    assert table.compute("segm").ap == pytest.approx(1)
+
+
 def random_images() -> list[tuple[torch.Tensor, Instances]]:
     rng = np.random.default_rng(0)
     images = []

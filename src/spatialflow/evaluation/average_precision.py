@@ -125,7 +125,8 @@ def average_precision(
         }
         gt.createIndex()
         dt = COCO()
-        areas = coco_mask.area([d["segmentation"] for d in detections]) if detections else []
+        # one by one: the library (2.0.11) fails on lists of more than 255
+        areas = [coco_mask.area(d["segmentation"]) for d in detections]
         by = {"bbox": lambda d, _: d["bbox"][2] * d["bbox"][3], "segm": lambda _, area: float(area)}[kind]
         dt.dataset = {
             **gt.dataset,
