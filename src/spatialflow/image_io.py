@@ -32,6 +32,8 @@ _TURN: dict[object, Image.Transpose] = {
     8: Image.Transpose.ROTATE_90,
 }
 """What turns a photo upright, by its EXIF orientation."""
+_BROKEN = (OSError, SyntaxError, ValueError, EOFError)
+"""What Pillow raises on damaged files."""
 _PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
 """Every complete PNG's last chunk; some programs leave bytes after it."""
 
@@ -61,7 +63,7 @@ def read_photo(path: str | os.PathLike[str], upright: bool = True) -> NDArray[np
         raise DataError(f"{path}: is not an image that can be read; convert it to JPEG or PNG") from error
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise DataError(f"{path}: has too many pixels to be decoded safely; scale it down first") from error
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
+    except _BROKEN as error:
         raise DataError(
             f"{path}: cannot be decoded ({error}); the file may be truncated, fetch it again"
         ) from error
@@ -77,7 +79,7 @@ def pixels_of(image: Image.Image) -> NDArray[np.uint8]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
             return _to_rgb_pixels(image, upright=True)
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
+    except _BROKEN as error:
         name = getattr(image, "filename", "") or "image"
         raise DataError(f"{name}: cannot be decoded ({error}); the file may be truncated") from error
 
@@ -93,7 +95,7 @@ def _orientation(image: Image.Image) -> object:
     """The EXIF tag, or None; a damaged block says nothing."""
     try:
         return image.getexif().get(_ORIENTATION)
-    except (OSError, SyntaxError, ValueError, EOFError, TypeError, struct.error):
+    except (*_BROKEN, TypeError, struct.error):
         return None
 
 

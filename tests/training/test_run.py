@@ -313,7 +313,7 @@ def test_fp16_without_a_gpu(recipe: Path) -> None:
     lines: list[str] = []
     train(load_config(recipe, ["train.precision=fp16", "train.max_steps=1"]), say=lines.append)
     (line,) = (line for line in lines if line.startswith("hardware"))
-    assert "fp16, which the recipe asks for, needs a GPU" in line
+    assert "(fp16, as the recipe asks, needs a GPU)" in line
     assert "precision 16" not in line
 
 

@@ -108,8 +108,7 @@ def save_model(model: SpatialFlow, path: str | os.PathLike[str], dtype: torch.dt
     Raises:
         OutputError: the folder cannot be written to, or the disk is full.
     """
-    if Path(path).suffix != ".safetensors":
-        raise CheckpointError(f"{path}: our weights end in .safetensors; rename the output")
+    check_weights_name(path)
     state = {
         key: (tensor.to(dtype) if dtype and tensor.is_floating_point() else tensor).contiguous().cpu()
         for key, tensor in model.state_dict().items()
@@ -121,6 +120,16 @@ def save_model(model: SpatialFlow, path: str | os.PathLike[str], dtype: torch.dt
             raise OutputError(
                 f"{path}: cannot be written ({error}); free some space and try again"
             ) from error
+
+
+def check_weights_name(path: str | os.PathLike[str]) -> None:
+    """Refuse names of files that :func:`save_model` does not write.
+
+    Raises:
+        CheckpointError: it does not end in ``.safetensors``.
+    """
+    if Path(path).suffix != ".safetensors":
+        raise CheckpointError(f"{path}: our weights end in .safetensors; rename the output")
 
 
 def describe(model: SpatialFlow) -> dict[str, str]:

@@ -95,10 +95,10 @@ def evaluate(
     config = load_config(recipe, overrides)
     out = out or Path(config.train.out) / config.name / "evaluate"
     from spatialflow.evaluation.average_precision import InstanceTable
+    from spatialflow.evaluation.ranks import join_ranks, local_device
     from spatialflow.evaluation.report import ap_table, pq_table
     from spatialflow.inference import Predictor
     from spatialflow.inference.dataset import evaluate_dataset, model_for_data
-    from spatialflow.inference.ranks import join_ranks, local_device
     from spatialflow.precision import Precision, choose
 
     with join_ranks() as ranks:

@@ -35,11 +35,9 @@ def checkpoint(
     """
     import torch
 
-    from spatialflow.checkpoints import load_model, save_model
-    from spatialflow.errors import CheckpointError
+    from spatialflow.checkpoints.files import check_weights_name, load_model, save_model
 
-    if out.suffix != ".safetensors":
-        raise CheckpointError(f"{out}: our weights end in .safetensors; rename the output")
+    check_weights_name(out)  # before the long work
     model = load_model(source, recipe)
     save_model(model, out, torch.float16 if half else None)
     size = out.stat().st_size / 2**20

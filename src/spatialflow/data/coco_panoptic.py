@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -132,15 +132,13 @@ class CocoPanoptic(Dataset[Example]):
         """Id, file name and size of an image, without reading it."""
         return self._entries[index].image
 
-    def photo(self, index: int) -> NDArray[np.uint8]:
-        """The photo of an image as it is, (H, W, 3) uint8 RGB, turned as its truth is.
+    def original(self, index: int) -> Example:
+        """The photo as it is, but turned as its truth is, and that truth.
 
         Raises:
-            DataError: it is missing, truncated, or not of the truth's size.
+            DataError: see :meth:`read`.
         """
-        entry = self._entries[index]
-        size = (entry.image.height, entry.image.width)
-        return read_photo_like(self.images / entry.image.file_name, self.segments / entry.png, size)
+        return self._read(index, lambda sample: sample)
 
     def read(self, index: int, rng: np.random.Generator) -> Example:
         """Read and transform one image; ``rng`` decides scale and flip.
@@ -148,13 +146,16 @@ class CocoPanoptic(Dataset[Example]):
         Raises:
             DataError: photo or PNG are missing, truncated, of different sizes or not as the JSON says.
         """
+        return self._read(index, lambda sample: augment(sample, self.scales, self.flip, rng))
+
+    def _read(self, index: int, transform: Callable[[Sample], Sample]) -> Example:
         entry = self._entries[index]
         rows = self._rows[entry.rows]
         png = self.segments / entry.png
         id_map = read_id_map(png, entry.image, rows.ids, self.annotations)
         photo = read_photo_like(self.images / entry.image.file_name, png, id_map.shape)
         boxes = _boxes(rows, id_map)
-        sample = augment(Sample(photo, id_map, boxes.astype(np.float32)), self.scales, self.flip, rng)
+        sample = transform(Sample(photo, id_map, boxes.astype(np.float32)))
         is_small = ~_is_detectable(boxes, id_map.shape) | (sample.boxes[:, 2:] <= sample.boxes[:, :2]).any(
             axis=1
         )

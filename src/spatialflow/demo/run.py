@@ -18,7 +18,6 @@ from spatialflow.data.synthetic import generate
 from spatialflow.demo.report import Row, write_report
 from spatialflow.errors import OutputError
 from spatialflow.files import check_writable_folder, write_bytes
-from spatialflow.image_io import read_photo
 from spatialflow.inference.dataset import Progress, evaluate_dataset
 from spatialflow.inference.predictor import Predictor
 from spatialflow.structures import Segment, Target
@@ -194,8 +193,8 @@ def pictures(config: Config, predictor: Predictor, count: int) -> list[Row]:
     )
     rows: list[Row] = []
     for i in range(min(count, len(truth))):
-        target = truth[i].target
-        photo = read_photo(truth.images / target.file_name)
+        image, target = truth.original(i)
+        photo = image.permute(1, 2, 0).numpy()
         empty = draw_overlay(photo, np.zeros(photo.shape[:2], np.int32), ())  # enlarged like the others
         truth_picture = draw_overlay(
             photo, target.id_map.numpy(), truth_segments(target, predictor), scores=False

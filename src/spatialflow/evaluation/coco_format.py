@@ -4,7 +4,7 @@ import contextlib
 import os
 import shutil
 import socket
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Any, Self
@@ -14,6 +14,7 @@ from PIL import Image
 from spatialflow.categories import Categories
 from spatialflow.data.panoptic_json import ImageId, ImageInfo
 from spatialflow.errors import DataError, OutputError
+from spatialflow.evaluation.ranks import ALONE, Ranks
 from spatialflow.files import check_writable_folder, read_json, write_json
 from spatialflow.image_io import write_photo
 from spatialflow.structures import PanopticPrediction
@@ -77,11 +78,6 @@ class ResultWriter:
         """Number of predictions so far."""
         return len(self._entries)
 
-    @property
-    def entries(self) -> list[dict[str, Any]]:
-        """What ``annotations`` lists so far."""
-        return list(self._entries.values())
-
     def add(
         self,
         image_id: ImageId,
@@ -113,8 +109,13 @@ class ResultWriter:
         self._entries[image_id] = prediction.to_coco(image_id, png_name)
         self._file_names.add(png_name)
 
-    def close(self, categories: Categories, images: Iterable[ImageInfo] = ()) -> Path:
-        """Replace an earlier result by this one; ``images`` describes the photos, which results need not.
+    def close(self, categories: Categories, images: Sequence[ImageInfo] = (), ranks: Ranks = ALONE) -> Path:
+        """Replace an earlier result by this one.
+
+        Args:
+            categories: of the predictions.
+            images: the photos of all processes, which results need not describe; their order is the list's.
+            ranks: the processes that write this one result; all of them close it.
 
         Returns:
             The path of the JSON file.
@@ -122,13 +123,23 @@ class ResultWriter:
         Raises:
             OutputError: the earlier one cannot be removed, or this one cannot be written.
         """
-        self.check_free()
-        self.remove_earlier()
-        self.show_pictures()
-        self.write_list(self.entries, categories, images)
+        entries = {
+            entry["image_id"]: entry for part in ranks.gather(self._entries) for entry in part.values()
+        }
+        self._check_free()
+        ranks.wait()
+        if ranks.is_first:
+            self._remove_earlier()
+        ranks.wait()
+        self._show_pictures()
+        ranks.wait()
+        if ranks.is_first:
+            ordered = [entries[image.id] for image in images] or list(entries.values())
+            self._write_list(ordered, categories, images)
+        ranks.wait()
         return self.json_path
 
-    def check_free(self) -> None:
+    def _check_free(self) -> None:
         """See that what has been written so far replaces nothing but files of an earlier result.
 
         Raises:
@@ -143,7 +154,7 @@ class ResultWriter:
                     f"remove it, or choose another output folder"
                 )
 
-    def remove_earlier(self) -> None:
+    def _remove_earlier(self) -> None:
         """Remove an earlier result, the JSON first, so that none is left that names missing PNGs."""
         path = self.json_path
         try:
@@ -164,7 +175,7 @@ class ResultWriter:
         pictures = [OVERLAYS / png.with_suffix(".jpg") for png in pngs]
         return [self._name / png for png in pngs] + pictures
 
-    def show_pictures(self) -> None:
+    def _show_pictures(self) -> None:
         """Move all PNGs and pictures of this process to their places."""
         check_writable_folder(self.folder / self._name)
         for source in sorted(self._staged.rglob("*")):
@@ -179,8 +190,8 @@ class ResultWriter:
                     f"{target}: cannot be written ({error.strerror or error}); choose another output folder"
                 ) from error
 
-    def write_list(
-        self, entries: list[dict[str, Any]], categories: Categories, images: Iterable[ImageInfo] = ()
+    def _write_list(
+        self, entries: list[dict[str, Any]], categories: Categories, images: Sequence[ImageInfo]
     ) -> None:
         """Write the JSON file, atomically; ``entries`` are those of all processes."""
         content = {

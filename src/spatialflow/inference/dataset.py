@@ -15,8 +15,8 @@ from spatialflow.evaluation.coco_format import ResultWriter
 from spatialflow.evaluation.file_pairs import open_pairs
 from spatialflow.evaluation.panoptic_quality import quality_of_pairs
 from spatialflow.evaluation.pq_result import PQResult
+from spatialflow.evaluation.ranks import ALONE, Ranks
 from spatialflow.inference.predictor import Predictor
-from spatialflow.inference.ranks import ALONE, Ranks
 from spatialflow.models.spatialflow import SpatialFlow, build_model
 from spatialflow.postprocess.pipeline import Found
 from spatialflow.structures import Target
@@ -86,8 +86,9 @@ def find_in_dataset(
     """Every validation image in order, or this rank's share of them: its truth, and what is found in it."""
     if predictor.tta:  # which makes its own views of the photo as it is
         for i in range(ranks.rank, len(data.val_set), ranks.size):
-            (found,) = predictor.find([data.val_set.photo(i)])
-            yield data.val_set[i].target, found
+            photo, target = data.val_set.original(i)
+            (found,) = predictor.find([photo])
+            yield target, found
         return
     for batch in data.val_dataloader(ranks.rank, ranks.size):
         originals = [target.original_size for target in batch.targets]
@@ -121,7 +122,7 @@ def evaluate_dataset(
         out: receives ``panoptic.json`` and ``panoptic/``.
         on_predicted: called with the number of images predicted and of all images of this process.
         on_evaluated: likewise of images scored.
-        ranks: the processes; see :func:`spatialflow.inference.ranks.join_ranks`.
+        ranks: the processes; see :func:`spatialflow.evaluation.ranks.join_ranks`.
         instances: receives boxes and masks, for average precision; on the first rank those of all.
 
     Raises:
@@ -151,18 +152,8 @@ def evaluate_dataset(
         if instances is not None:
             for rows in ranks.gather(instances.rows)[1:]:  # the first are its own
                 instances.extend(rows)
-        entries = {entry["image_id"]: entry for part in ranks.gather(writer.entries) for entry in part}
-        writer.check_free()
-        ranks.wait()
-        if ranks.is_first:
-            writer.remove_earlier()
-        ranks.wait()
-        writer.show_pictures()
-        ranks.wait()
-        if ranks.is_first:  # in the order of the truth, whoever predicted which
-            writer.write_list([entries[info.id] for info in infos], predictor.categories, infos)
-        ranks.wait()
-    pairs = open_pairs(truth.annotations, writer.json_path, truth.segments)
+        result = writer.close(predictor.categories, infos, ranks)
+    pairs = open_pairs(truth.annotations, result, truth.segments)
     metric = quality_of_pairs(pairs.share(ranks.rank, ranks.size), progress=on_evaluated)
     metric.load_state(ranks.sum(metric.state))
     return metric.compute()

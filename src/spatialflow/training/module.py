@@ -93,16 +93,15 @@ class PanopticModule(LightningModule):
     def configure_optimizers(self) -> Any:
         """The recipe's optimiser, and its rate for every step of the whole training."""
         train = self.config.train
-        lr = scaled_lr(train, self.config.data.batch_size * self.trainer.world_size)
-        optimizer = build_optimizer(self.model, train, lr)
+        batch = self.config.data.batch_size * self.trainer.world_size
+        optimizer = build_optimizer(self.model, train, scaled_lr(train, batch))
         kept = ("lr", "weight_decay", "momentum")
         self._settings = [{k: group[k] for k in kept if k in group} for group in optimizer.param_groups]
         _ = self.trainer.estimated_stepping_batches  # counts the batches of an epoch
-        batch = self.config.data.batch_size * self.trainer.world_size
-        self._run = {"batch": batch, "steps_per_epoch": int(self.trainer.num_training_batches)}
+        steps_per_epoch = int(self.trainer.num_training_batches)
+        self._run = {"batch": batch, "steps_per_epoch": steps_per_epoch}
         check_same_run(self._earlier_run, self._run)
-        factor = lr_factor(train, int(self.trainer.num_training_batches))
-        schedule = LambdaLR(optimizer, factor)
+        schedule = LambdaLR(optimizer, lr_factor(train, steps_per_epoch))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def on_train_start(self) -> None:

@@ -216,8 +216,8 @@ def _announce(
     device = trainer.strategy.root_device.type
     say(f"recipe     {config.name}: {config.model.backbone}, {data.categories}")
     say(f"data       {len(data.train_set)} images to train on, {len(data.val_set)} to validate on")
-    instead = " (fp16, which the recipe asks for, needs a GPU)"
-    instead = instead if train.precision == "fp16" and device == "cpu" else ""
+    asked = _LIGHTNING_PRECISION.get(train.precision, trainer.precision)
+    instead = "" if asked == trainer.precision else f" ({train.precision}, as the recipe asks, needs a GPU)"
     say(f"hardware   {trainer.world_size} x {device}, precision {trainer.precision}{instead}")
     if train.scale_lr and batch != train.base_batch:
         say(

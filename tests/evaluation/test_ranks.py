@@ -12,10 +12,10 @@ import pytest
 from make_training import write_easy_recipe, write_easy_set
 from spatialflow.config import load_config
 from spatialflow.errors import ConfigError
+from spatialflow.evaluation.ranks import ALONE, join_ranks
 from spatialflow.image_io import read_id_png
 from spatialflow.inference.dataset import evaluate_dataset
 from spatialflow.inference.predictor import Predictor
-from spatialflow.inference.ranks import ALONE, join_ranks
 from spatialflow.training.run import TrainResult
 
 ROOT = Path(__file__).parents[2]
