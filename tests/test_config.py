@@ -76,6 +76,24 @@ def test_deformable_subnets_need_equal_widths() -> None:
     assert "got" not in message  # the whole section
 
 
+@pytest.mark.parametrize(
+    ("stages", "message"),
+    [
+        ("[1, 2]", "[1, 2] has a stage that frozen_stages=1 keeps from learning"),
+        ("[2, 2]", "[2, 2] names a stage twice"),
+        ("[5]", "less than or equal to 4"),
+    ],
+)
+def test_deformable_stages_that_make_no_sense(stages: str, message: str) -> None:
+    assert message in refusal(COCO, f"model.deformable.backbone_stages={stages}")
+
+
+def test_a_missing_file_does_not_mean_the_recipe_of_its_name(tmp_path: Path) -> None:
+    """Else a typo in the folder would train something else in silence."""
+    assert "cannot be read" in refusal(tmp_path / f"{COCO}.yaml")
+    assert "is unknown" in refusal(f"elsewhere/{COCO}.py")
+
+
 @pytest.mark.parametrize("name", recipe_names())
 def test_every_recipe_loads_under_its_own_name(name: str) -> None:
     assert load_config(name).name == name

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +76,28 @@ def test_a_rank_that_dies_ends_the_others(trained: TrainResult, weights: Path, t
     assert done.returncode != 0
     assert f"error: {broken}" in done.stderr
     assert not [path for path in tmp_path.rglob("*") if "two" in path.parts and path.is_file()]
+
+
+ONE_DIES = """
+import sys, time
+from spatialflow.evaluation.coco_format import ResultWriter
+from spatialflow.evaluation.ranks import join_ranks
+with join_ranks() as ranks, ResultWriter(sys.argv[1]):
+    ranks.wait()
+    if not ranks.is_first:
+        sys.exit(3)
+    time.sleep(200)
+"""
+
+
+@pytest.mark.slow
+def test_a_rank_at_work_ends_and_tidies_up_when_another_dies(tmp_path: Path) -> None:
+    (tmp_path / "job.py").write_text(ONE_DIES)
+    started = time.monotonic()
+    done = start(str(tmp_path / "job.py"), str(tmp_path / "out"))
+    assert done.returncode != 0
+    assert time.monotonic() - started < 120
+    assert not (tmp_path / "out").exists()
 
 
 def test_alone_without_torchrun(monkeypatch: pytest.MonkeyPatch) -> None:
