@@ -183,6 +183,7 @@ def test_anchors_of_a_cell() -> None:
 
 
 def test_unknown_recipe_names_the_nearest() -> None:
+    assert "did you mean 'spatialflow_r50_fpn_20e_coco'?" in refusal("spatialflow_r50")
     message = refusal("spatialflow_r50_fpn_coco")
     assert f"did you mean {COCO!r}?" in message
     assert "spatialflow_tiny" in refusal("zzz")

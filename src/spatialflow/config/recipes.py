@@ -161,7 +161,9 @@ def _explain(error: ValidationError) -> str:
 
 
 def _nearest(name: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+    # a name that was not typed to its end; of several the shortest
+    close = sorted((other for other in known if other.startswith(name)), key=len)
+    close = close or difflib.get_close_matches(name, known, n=1, cutoff=0.4)
     return f"; did you mean {close[0]!r}?" if close else f" (known: {', '.join(known)})"
 
 

@@ -55,6 +55,7 @@ class ResultWriter:
         self._is_new = not self.folder.exists()
         _refuse_foreign(self.json_path)
         self._name = name
+        check_writable_folder(self.folder)  # an error is to name this, not the hidden one
         self._staged = check_writable_folder(self.folder / _staging(name, os.getpid()))
         for left in self.folder.glob(_staging(name, "*")):  # of runs on this machine that were killed
             if not _is_running(int(left.suffixes[-2].removeprefix("."))):

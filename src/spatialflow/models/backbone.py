@@ -1,7 +1,9 @@
 """Any timm model as the source of C3, C4, C5."""
 
+import contextlib
 import difflib
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import timm
@@ -13,6 +15,7 @@ from spatialflow.errors import ConfigError
 from spatialflow.models.deformable import SelfGuidedDeformableConv
 
 STRIDES = (8, 16, 32)
+_log = logging.getLogger(__name__)
 
 
 class Backbone(nn.Module):
@@ -102,8 +105,11 @@ def _create(name: str, pretrained: bool, options: dict[str, Any]) -> Any:
         raise ConfigError(
             f"model.backbone={name}: timm has no weights for it; set model.pretrained=false to do without"
         )
+    if pretrained:
+        _log.info("%s starts from ImageNet weights; unless they are here, they are fetched now", name)
     try:
-        return timm.create_model(name, pretrained=pretrained, features_only=True, **options)
+        with _quiet_hub():
+            return timm.create_model(name, pretrained=pretrained, features_only=True, **options)
     except (OSError, ConnectionError) as error:
         raise ConfigError(
             f"model.backbone={name}: its ImageNet weights could not be fetched ({type(error).__name__}); "
@@ -115,6 +121,18 @@ def _create(name: str, pretrained: bool, options: dict[str, Any]) -> Any:
         raise ConfigError(
             f"model.backbone={name}: cannot give feature maps ({_first_line(error)}); choose another"
         ) from error
+
+
+@contextlib.contextmanager
+def _quiet_hub() -> Iterator[None]:
+    """Without the hub's own report of each of its attempts; that it failed is an error of ours."""
+    logger = logging.getLogger("huggingface_hub")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _make_deformable(body: nn.Module, stage: str, name: str) -> None:
