@@ -34,7 +34,7 @@ def test_convert_checkpoint(call: Call, weights: Path, tmp_path: Path, half: boo
     out = tmp_path / "new.safetensors"
     code, text, err = call("convert", "checkpoint", weights, out, *(["--half"] if half else []))
     assert (code, err) == (0, "")
-    assert f"{out}: easy, " in text
+    assert f"{out}: easy, classes: 2 things, 2 stuff, " in text
     before, after = load_checkpoint(weights), load_checkpoint(out)
     assert after.config == before.config
     assert after.categories == before.categories

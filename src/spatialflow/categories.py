@@ -100,6 +100,9 @@ class Categories(Sequence[Category]):
     def __repr__(self) -> str:
         return f"Categories({self.num_things} things, {self.num_stuff} stuff)"
 
+    def __str__(self) -> str:
+        return f"classes: {self.num_things} things, {self.num_stuff} stuff"
+
     def to_json(self) -> list[dict[str, Any]]:
         """The ``categories`` list of a COCO-panoptic file, by ascending id."""
         return [

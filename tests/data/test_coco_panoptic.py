@@ -14,6 +14,7 @@ from PIL import Image
 from make_data import CAT, CATEGORIES, DOG, GRASS, SKY, ToyImage, ToySegment, edit_json, write_panoptic_set
 from spatialflow.categories import Categories, coco_panoptic
 from spatialflow.data.coco_panoptic import CocoPanoptic
+from spatialflow.image_io import read_photo
 from spatialflow.ops.masks import binary_masks, semantic_map
 
 TOY = Categories.from_json(CATEGORIES)
@@ -173,6 +174,17 @@ def test_a_thing_whose_box_is_empty_is_no_target_in_training_and_one_in_evaluati
     edit_json(path, lambda c: c["annotations"][0]["segments_info"][0].update(bbox=[10, 10, 0, 0]))
     assert toy_set(path, train=True)[0].target.is_crowd.tolist() == [True]
     assert toy_set(path)[0].target.is_crowd.tolist() == [False]
+
+
+@pytest.mark.filterwarnings("error")
+def test_the_original_of_a_photo_that_is_resized_and_mirrored(tmp_path: Path) -> None:
+    path = write_panoptic_set(tmp_path, [ToyImage("a", segments=[ToySegment(CAT, (3, 4, 20, 30))])])
+    dataset = CocoPanoptic(path, TOY, scales=[(32, 24)], flip=1.0)
+    image, target = dataset.original(0)
+    assert np.array_equal(image.permute(1, 2, 0), read_photo(dataset.images / "a.png"))
+    assert target.boxes.tolist() == [[3, 4, 20, 30]]
+    assert target.id_map.shape == image.shape[1:] != dataset[0].image.shape[1:]
+    assert target.id_map[4, 3] == target.ids[0]
 
 
 def test_images_without_annotation_are_left_out(tmp_path: Path) -> None:

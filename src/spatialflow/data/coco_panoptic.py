@@ -3,7 +3,7 @@
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import cv2
@@ -138,7 +138,8 @@ class CocoPanoptic(Dataset[Example]):
         Raises:
             DataError: see :meth:`read`.
         """
-        return self._read(index, lambda sample: sample)
+        # a copy, since what a decoder gives may be read-only, which PyTorch's tensors cannot be
+        return self._read(index, lambda sample: replace(sample, image=sample.image.copy()))
 
     def read(self, index: int, rng: np.random.Generator) -> Example:
         """Read and transform one image; ``rng`` decides scale and flip.
