@@ -7,7 +7,8 @@ and scores it on the same two, with the code of `spatialflow train` and `spatial
 
 DATA_DIR holds coco/images and, in coco/annotations, panoptic_real, _mini_train and _mini_val.
 The same model then trains some epochs on all of panoptic_mini_train, where a warning is an error and the
-memory is watched (it rises at first, as oneDNN keeps a kernel for each shape it meets). The exit code is 1 if PQ stays below 85, six minutes do not do, or memory grows.
+memory is watched; it rises at first, as oneDNN keeps a kernel for each shape it meets. The exit code is 1 if
+PQ stays below 85, six minutes do not do, or memory grows.
 """
 
 import argparse
