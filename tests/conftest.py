@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from make_cli import Command, Ended
 from make_training import write_easy_recipe, write_easy_set
 
 if TYPE_CHECKING:
@@ -64,3 +65,16 @@ def weights(trained: "TrainResult", tmp_path_factory: pytest.TempPathFactory) ->
     path = tmp_path_factory.mktemp("weights") / "easy.safetensors"
     save_model(trained.model, path)
     return path
+
+
+@pytest.fixture
+def spatialflow(capsys: pytest.CaptureFixture[str]) -> Command:
+    """Run a command in this process."""
+
+    def call(*arguments: object) -> Ended:
+        from spatialflow.cli.main import run
+
+        code = run([str(argument) for argument in arguments])
+        return Ended(code, *capsys.readouterr())
+
+    return call

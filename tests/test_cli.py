@@ -4,39 +4,15 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 from PIL import Image
 
+from make_cli import Command
 from make_data import write_photo
 from make_training import easy_image
-from spatialflow.cli.main import run
 from spatialflow.image_io import read_id_png
-
-
-class Ended(NamedTuple):
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-
-Command = Callable[..., Ended]
-
-
-@pytest.fixture
-def spatialflow(capsys: pytest.CaptureFixture[str]) -> Command:
-    """Run a command in this process."""
-
-    def call(*arguments: object) -> Ended:
-        code = run([str(argument) for argument in arguments])
-        return Ended(code, *capsys.readouterr())
-
-    return call
 
 
 @pytest.fixture

@@ -10,8 +10,9 @@ from typing import Annotated
 
 import typer
 
-from spatialflow.cli import commands, convert
+from spatialflow.cli import commands, convert, data
 from spatialflow.cli.console import complain, errors, say
+from spatialflow.cli.evaluate import evaluate
 from spatialflow.errors import SpatialFlowError
 
 app = typer.Typer(
@@ -23,13 +24,14 @@ app = typer.Typer(
 for command in (
     commands.demo,
     commands.train,
-    commands.evaluate,
+    evaluate,
     commands.predict,
     commands.pq,
 ):
     app.command()(command)
 
 app.add_typer(convert.app, name="convert")
+app.add_typer(data.app, name="data")
 
 # typer exports only one of its usage errors; this is what all of them have in common
 _UsageError: type[Exception] = typer.BadParameter.__mro__[1]

@@ -162,6 +162,9 @@ class DataConfig(Section):
     val: str = "data/coco/annotations/panoptic_val2017.json"
     val_images: str | None = None
     val_segments: str | None = None
+    test: str = "data/coco/annotations/image_info_test-dev2017.json"
+    """Photos without truth, for ``evaluate --split test-dev``."""
+    test_images: str | None = None
     categories: str = "coco_panoptic"
     """``coco_panoptic``, or a JSON file with the categories; the heads are sized by it."""
     mean: tuple[float, float, float] = (123.675, 116.28, 103.53)

@@ -14,12 +14,14 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from spatialflow.categories import Categories
 from spatialflow.config import DataConfig
 from spatialflow.data.coco_panoptic import CocoPanoptic, Example
+from spatialflow.data.listed_photos import ListedPhotos
 from spatialflow.data.transforms import normalise_and_pad
 from spatialflow.errors import SpatialFlowError
 from spatialflow.structures import Batch
 
 Draw = tuple[int, int]
 """Epoch and image index: all that an image's scale and flip depend on, besides the seed."""
+PhotoSet = CocoPanoptic | ListedPhotos
 
 
 class AspectRatioBatches(Sampler[list[Draw]]):
@@ -86,7 +88,7 @@ class _Draws(Dataset[Example | SpatialFlowError]):
     PyTorch would hand on a worker's exception with the worker's traceback for a message.
     """
 
-    def __init__(self, dataset: CocoPanoptic, seed: int) -> None:
+    def __init__(self, dataset: PhotoSet, seed: int) -> None:
         self.dataset = dataset
         self._seed = seed % 2**32
 
@@ -181,6 +183,11 @@ class PanopticData(LightningDataModule):
             resize_truth=False,
         )
 
+    @functools.cached_property
+    def test_set(self) -> ListedPhotos:
+        """Images without truth, at the test scale; read at first use."""
+        return ListedPhotos(self.config.test, self.config.test_images, self.config.test_scale)
+
     def setup(self, stage: str) -> None:
         """Read the annotations that ``stage`` (fit, validate, ...) needs, before long work starts."""
         if stage == "fit":
@@ -196,18 +203,20 @@ class PanopticData(LightningDataModule):
         )
         return self._loader(self.train_set, batch_sampler=batches)
 
-    def val_dataloader(self, rank: int | None = None, world_size: int | None = None) -> PanopticLoader:
-        """All images in order, or a rank's share of them, each exactly once; by default the Trainer's."""
-        if rank is None or world_size is None:
-            rank, world_size = self._place()
-        draws = [(0, i) for i in range(rank, len(self.val_set), world_size)]
-        return self._loader(self.val_set, sampler=draws, batch_size=self.config.eval_batch_size)
+    def val_dataloader(self) -> PanopticLoader:
+        """All validation images in order, or the Trainer's rank's share of them, each exactly once."""
+        return self.ordered_loader(self.val_set, *self._place())
+
+    def ordered_loader(self, photos: PhotoSet, rank: int, world_size: int) -> PanopticLoader:
+        """Every ``world_size``-th image from ``rank`` on, in order."""
+        draws = [(0, i) for i in range(rank, len(photos), world_size)]
+        return self._loader(photos, sampler=draws, batch_size=self.config.eval_batch_size)
 
     def _place(self) -> tuple[int, int]:
         """Rank and number of ranks."""
         return (0, 1) if self.trainer is None else (self.trainer.global_rank, self.trainer.world_size)
 
-    def _loader(self, dataset: CocoPanoptic, **order: Any) -> PanopticLoader:
+    def _loader(self, dataset: PhotoSet, **order: Any) -> PanopticLoader:
         workers = self.config.workers
         return PanopticLoader(
             _Draws(dataset, self.seed),

@@ -84,7 +84,7 @@ def read_truth(path: str | os.PathLike[str]) -> PanopticFile:
             )
     categories = Categories.from_json(content["categories"], str(path))
     try:
-        images = _by_id(content["images"], "images", _parse_image, lambda image: image.id, "id")
+        images = _read_images(content["images"])
         annotations = _read_annotations(content["annotations"], is_truth=True)
         _check_references(annotations, images, categories)
     except FieldError as error:
@@ -110,6 +110,28 @@ def read_prediction(path: str | os.PathLike[str]) -> PanopticFile:
     except FieldError as error:
         raise DataError(f"{path}: {error.field}: {error.problem}") from None
     return PanopticFile(path, categories, {}, annotations)
+
+
+def read_images(path: str | os.PathLike[str]) -> dict[ImageId, ImageInfo]:
+    """Read only ``images``, as COCO's files of test images have them (``image_info_test-dev2017.json``).
+
+    Raises:
+        DataError: the file cannot be read, or has no such list.
+    """
+    path = Path(path)
+    content = read_json(path)
+    if not isinstance(content, Mapping) or "images" not in content:
+        raise DataError(
+            f"{path}: images: the key is missing; a list of photos (id, file_name, height, width) is expected"
+        )
+    try:
+        return _read_images(content["images"])
+    except FieldError as error:
+        raise DataError(f"{path}: {error.field}: {error.problem}") from None
+
+
+def _read_images(entries: Any) -> dict[ImageId, ImageInfo]:
+    return _by_id(entries, "images", _parse_image, lambda image: image.id, "id")
 
 
 def segments_folder(json_path: str | os.PathLike[str], folder: str | os.PathLike[str] | None = None) -> Path:

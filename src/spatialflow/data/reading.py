@@ -16,8 +16,8 @@ def find_images(
 ) -> Path:
     """Folder of a JSON's photos: ``folder``, or the first usual place that holds the photo ``file_name``.
 
-    The usual places are ``../images``, COCO's own (``../train2017`` for ``panoptic_train2017.json``),
-    ``images``, and the JSON's folder.
+    The usual places are ``../images``, COCO's own (``../train2017`` for ``panoptic_train2017.json``,
+    ``../test2017`` for ``image_info_test-dev2017.json``), ``images``, and the JSON's folder.
 
     Raises:
         DataError: there is no such folder.
@@ -32,7 +32,7 @@ def find_images(
     above = Path(os.path.normpath(here / ".."))
     usual = [
         above / "images",
-        above / Path(annotations).stem.removeprefix("panoptic_"),
+        above / _split_of(Path(annotations)),
         here / "images",
         here,
     ]
@@ -41,8 +41,16 @@ def find_images(
             return place
     raise DataError(
         f"{annotations}: the photo {file_name} is in none of {', '.join(map(str, usual))}; "
-        f"name the folder of the photos (data.train_images, data.val_images)"
+        f"name the folder of the photos (data.train_images, data.val_images, data.test_images)"
     )
+
+
+def _split_of(annotations: Path) -> str:
+    """COCO's name of the folder of photos; test-dev is a part of test."""
+    split = annotations.stem.removeprefix("panoptic_")
+    if split.startswith("image_info_"):
+        split = split.removeprefix("image_info_").replace("-dev", "").replace("-challenge", "")
+    return split
 
 
 def read_id_map(
@@ -78,15 +86,37 @@ def read_id_map(
 
 def read_photo_like(path: Path, png: Path, size: tuple[int, ...]) -> NDArray[np.uint8]:
     """The photo upright, or as stored where only that has the truth's size: there the annotator saw it so."""
-    photo = read_photo(path)
-    if photo.shape[:2] != size:
-        upright, photo = photo, read_photo(path, upright=False)
-        if photo.shape[:2] != size:
-            raise DataError(
-                f"{png}: is {_show(size)} pixels, but its photo {path} is {_show(upright.shape)}; "
-                f"both must have one size"
-            )
+    photo, upright = _read_of_size(path, size)
+    if photo is None:
+        raise DataError(
+            f"{png}: is {_show(size)} pixels, but its photo {path} is {_show(upright.shape)}; "
+            f"both must have one size"
+        )
     return photo
+
+
+def read_listed_photo(path: Path, image: ImageInfo, listed_in: str | os.PathLike[str]) -> NDArray[np.uint8]:
+    """A photo without truth: upright, or as stored where only that has the size that its list states.
+
+    Raises:
+        DataError: it cannot be read, or is of neither size.
+    """
+    photo, upright = _read_of_size(path, (image.height, image.width))
+    if photo is None:
+        raise DataError(
+            f"{path}: is {_show(upright.shape)} pixels, but images says {image.width}x{image.height} for "
+            f"image {image.id!r} in {listed_in}; correct height and width there, or fetch the photo again"
+        )
+    return photo
+
+
+def _read_of_size(path: Path, size: tuple[int, ...]) -> tuple[NDArray[np.uint8] | None, NDArray[np.uint8]]:
+    """The photo in that size, if there is a way, and the photo upright."""
+    upright = read_photo(path)
+    if upright.shape[:2] == size:
+        return upright, upright
+    stored = read_photo(path, upright=False)
+    return (stored if stored.shape[:2] == size else None), upright
 
 
 def ids_in(id_map: NDArray[np.int32]) -> NDArray[np.int32]:

@@ -16,6 +16,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from spatialflow.categories import Categories
+from spatialflow.evaluation.ranks import Ranks
 from spatialflow.postprocess.masks import paste_mask
 from spatialflow.postprocess.panoptic import Instances
 from spatialflow.structures import Target
@@ -82,16 +83,12 @@ class InstanceTable:
                 }
             )
 
-    @property
-    def rows(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
-        """What another process hands to :meth:`extend`."""
-        return self.images, self.truth, self.detections
-
-    def extend(self, rows: tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]) -> None:
-        """Add what another process collected of other images."""
-        self.images += rows[0]
-        self.truth += rows[1]
-        self.detections += rows[2]
+    def gather(self, ranks: Ranks) -> None:
+        """Add what the other processes collected of their images, on the first of them."""
+        own = (self.images, self.truth, self.detections)
+        for theirs in ranks.gather(own)[1:]:
+            for rows, more in zip(own, theirs, strict=True):
+                rows += more
 
     def compute(self, kind: Kind) -> APResult:
         """Average precision by the overlap of boxes (``bbox``) or masks (``segm``)."""

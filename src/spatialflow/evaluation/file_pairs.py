@@ -53,6 +53,15 @@ class FilePairs:
         """Every ``ranks``-th pair from ``rank`` on."""
         return replace(self, pairs=self.pairs[rank::ranks])
 
+    def read_truth(self, truth: ImageAnnotation) -> tuple[NDArray[np.int32], SegmentTable]:
+        """One image's true id map, (H, W), and its segments.
+
+        Raises:
+            DataError: the PNG is missing or wrong.
+        """
+        ids = read_id_png(self.truth_folder / truth.file_name)
+        return ids, SegmentTable.from_infos(truth.segments, self.categories)
+
     def count(self, index: int) -> NDArray[np.float64]:
         """Match one image's segments: (num_labels, 4), see :func:`match_segments`.
 
@@ -62,11 +71,10 @@ class FilePairs:
         pred, truth = self.pairs[index]
         try:
             pred_ids = read_id_png(self.pred_folder / pred.file_name)
-            truth_ids = read_id_png(self.truth_folder / truth.file_name)
+            truth_ids, truth_table = self.read_truth(truth)
         except DataError as error:
             raise DataError(f"{error} (image {truth.image_id!r})") from None
         pred_table = SegmentTable.from_infos(pred.segments, self.categories)
-        truth_table = SegmentTable.from_infos(truth.segments, self.categories)
         try:
             return match_segments(pred_ids, pred_table, truth_ids, truth_table, len(self.categories))
         except DataError as error:

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from rich.table import Table
 
 from spatialflow.categories import Categories
+from spatialflow.config import MergeConfig
 from spatialflow.evaluation.average_precision import APResult, Kind
 from spatialflow.evaluation.pq_result import ClassPQ, GroupPQ, PQResult
+from spatialflow.evaluation.tuning import Tuned
 
 
 def pq_table(result: PQResult, categories: Categories, per_class: bool = False) -> Table:
@@ -47,6 +49,27 @@ def ap_table(results: Mapping[Kind, APResult], categories: Categories, per_class
                 if category.is_thing:
                     table.add_row(f"  {category.name}", _percentage(r.per_class[category.id]))
             table.add_section()
+    return table
+
+
+def tuning_table(tuned: Tuned, start: MergeConfig) -> Table:
+    """Thresholds of the merge and panoptic quality, as given and as found."""
+    table = Table(title="Tuning of the merge (model.merge)")
+    table.add_column("", no_wrap=True)
+    for heading in ("score", "overlap", "stuff area", "boxes", "PQ", "things", "stuff"):
+        table.add_column(heading, justify="right")
+    for name, config, result in (
+        ("as given", start, tuned.before),
+        ("best found", tuned.config, tuned.result),
+    ):
+        table.add_row(
+            name,
+            f"{config.score_threshold:g}",
+            f"{config.overlap_threshold:g}",
+            str(config.stuff_area),
+            f"{config.bbox_threshold:g}" if config.using_bbox else "no",
+            *(_percentage(group.pq) for group in (result.all, result.things, result.stuff)),
+        )
     return table
 
 

@@ -52,11 +52,19 @@ class SegmentTable:
         )
 
     @classmethod
-    def from_prediction(cls, prediction: PanopticPrediction) -> Self:
-        """The rows of a prediction."""
+    def from_prediction(cls, prediction: PanopticPrediction, categories: Categories | None = None) -> Self:
+        """The rows of a prediction, with the labels that ``categories`` give its category ids.
+
+        Raises:
+            KeyError: a category id that ``categories`` does not have.
+        """
+        labels = [
+            segment.label if categories is None else categories.label(segment.category.id)
+            for segment in prediction.segments
+        ]
         return cls(
             ids=np.array([segment.id for segment in prediction.segments], np.int64),
-            labels=np.array([segment.label for segment in prediction.segments], np.int64),
+            labels=np.array(labels, np.int64),
             is_crowd=np.zeros(len(prediction.segments), np.bool_),
         )
 

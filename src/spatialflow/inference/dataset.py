@@ -7,15 +7,21 @@ from typing import Any
 
 from spatialflow.checkpoints.files import load_checkpoint, load_weights
 from spatialflow.config import Config, DataConfig, override_config
-from spatialflow.data.datamodule import PanopticData
+from spatialflow.data.datamodule import PanopticData, PhotoSet
 from spatialflow.data.panoptic_json import ImageId, ImageInfo
 from spatialflow.errors import OutputError
-from spatialflow.evaluation.average_precision import InstanceTable
 from spatialflow.evaluation.coco_format import ResultWriter
 from spatialflow.evaluation.file_pairs import open_pairs
 from spatialflow.evaluation.panoptic_quality import quality_of_pairs
 from spatialflow.evaluation.pq_result import PQResult
 from spatialflow.evaluation.ranks import ALONE, Ranks
+from spatialflow.evaluation.submission import (
+    check_submission,
+    pack_submission,
+    split_of,
+    submission_stem,
+)
+from spatialflow.evaluation.tuning import FoundStore, Tuned, tune
 from spatialflow.inference.predictor import Predictor
 from spatialflow.models.spatialflow import SpatialFlow, build_model
 from spatialflow.postprocess.pipeline import Found
@@ -80,23 +86,71 @@ def _differences(one: dict[str, Any], other: dict[str, Any], path: str) -> Itera
             yield name
 
 
+def prepared_data(predictor: Predictor, config: DataConfig) -> PanopticData:
+    """A recipe's data, prepared in the way of the predictor's model."""
+    own = {key: getattr(predictor.config.data, key) for key in PREPARATION}
+    return PanopticData(config.model_copy(update=own), predictor.categories)
+
+
 def find_in_dataset(
-    predictor: Predictor, data: PanopticData, ranks: Ranks = ALONE
+    predictor: Predictor, data: PanopticData, photos: PhotoSet, ranks: Ranks = ALONE
 ) -> Iterator[tuple[Target, Found]]:
-    """Every validation image in order, or this rank's share of them: its truth, and what is found in it."""
+    """Every photo in order, or this rank's share of them: its truth, and what is found in it."""
     if predictor.tta:  # which makes its own views of the photo as it is
-        for i in range(ranks.rank, len(data.val_set), ranks.size):
-            photo, target = data.val_set.original(i)
+        for i in range(ranks.rank, len(photos), ranks.size):
+            photo, target = photos.original(i)
             (found,) = predictor.find([photo])
             yield target, found
         return
-    for batch in data.val_dataloader(ranks.rank, ranks.size):
+    for batch in data.ordered_loader(photos, ranks.rank, ranks.size):
         originals = [target.original_size for target in batch.targets]
         yield from zip(
             batch.targets,
             predictor.find_in_batch(batch.images, batch.image_sizes, originals),
             strict=True,
         )
+
+
+def predict_dataset(
+    predictor: Predictor,
+    data: PanopticData,
+    photos: PhotoSet,
+    out: str | os.PathLike[str],
+    name: str = "panoptic",
+    *,
+    on_predicted: Progress = lambda done, total: None,
+    on_found: Callable[[Target, Found], object] = lambda target, found: None,
+    ranks: Ranks = ALONE,
+) -> Path:
+    """Predict photos and write them as a COCO-panoptic result.
+
+    Args:
+        predictor: the model.
+        data: what ``photos`` are of.
+        photos: with truth or without.
+        out: receives ``NAME.json`` and ``NAME/``; several processes need a folder that all of them see.
+        name: see ``out``.
+        on_predicted: called with the number of images predicted and of all images of this process.
+        on_found: called with each image's truth and what the network says of it.
+        ranks: the processes that share the photos.
+
+    Returns:
+        Path of the JSON file.
+
+    Raises:
+        DataError: a photo cannot be read.
+        OutputError: ``out`` cannot be written to, or the disk is full.
+        SpatialFlowError: another process stopped.
+    """
+    infos = [photos.info(i) for i in range(len(photos))]
+    names = png_names(infos)
+    share = len(infos[ranks.rank :: ranks.size])
+    with ResultWriter(out, name) as writer:
+        for done, (target, found) in enumerate(find_in_dataset(predictor, data, photos, ranks), start=1):
+            writer.add(target.image_id, names[target.image_id], predictor.merge(found))
+            on_found(target, found)
+            on_predicted(done, share)
+        return writer.close(predictor.categories, infos, ranks)
 
 
 def evaluate_dataset(
@@ -106,15 +160,14 @@ def evaluate_dataset(
     *,
     on_predicted: Progress = lambda done, total: None,
     on_evaluated: Progress = lambda done, total: None,
+    on_found: Callable[[Target, Found], object] = lambda target, found: None,
     ranks: Ranks = ALONE,
-    instances: InstanceTable | None = None,
 ) -> PQResult:
     """Predict the validation set, write it as a COCO-panoptic result, and score that.
 
     Several processes share the images: each predicts, writes and scores its own, and only counts and lists of
-    segments are exchanged (and run-length masks, for average precision). The files and the result are the
-    same as of one process, but for what differently composed batches pad. ``out`` must then be a folder that
-    all of them see.
+    segments are exchanged. The files and the result are the same as of one process, but for what differently
+    composed batches pad. ``out`` must then be a folder that all of them see.
 
     Args:
         predictor: the model, which also says how photos are prepared.
@@ -122,16 +175,15 @@ def evaluate_dataset(
         out: receives ``panoptic.json`` and ``panoptic/``.
         on_predicted: called with the number of images predicted and of all images of this process.
         on_evaluated: likewise of images scored.
+        on_found: see :func:`predict_dataset`.
         ranks: the processes; see :func:`spatialflow.evaluation.ranks.join_ranks`.
-        instances: receives boxes and masks, for average precision; on the first rank those of all.
 
     Raises:
         DataError: the data are wrong, or of other categories than the model.
         OutputError: ``out`` cannot be written to, or the disk is full.
         SpatialFlowError: another process stopped.
     """
-    prepared = {key: getattr(predictor.config.data, key) for key in PREPARATION}
-    data = PanopticData(config.model_copy(update=prepared), predictor.categories)
+    data = prepared_data(predictor, config)
     truth = data.val_set
     if (Path(out) / "panoptic").resolve() in (
         truth.segments.resolve(),
@@ -140,23 +192,88 @@ def evaluate_dataset(
         raise OutputError(
             f"{out}: holds the truth itself as panoptic.json or panoptic/; choose another folder with --out"
         )
-    infos = [truth.info(i) for i in range(len(truth))]
-    names = png_names(infos)
-    share = len(infos[ranks.rank :: ranks.size])
-    with ResultWriter(out) as writer:
-        for done, (target, found) in enumerate(find_in_dataset(predictor, data, ranks), start=1):
-            writer.add(target.image_id, names[target.image_id], predictor.merge(found))
-            if instances is not None:
-                instances.add(target, found.things)
-            on_predicted(done, share)
-        if instances is not None:
-            for rows in ranks.gather(instances.rows)[1:]:  # the first are its own
-                instances.extend(rows)
-        result = writer.close(predictor.categories, infos, ranks)
+    result = predict_dataset(
+        predictor, data, truth, out, on_predicted=on_predicted, on_found=on_found, ranks=ranks
+    )
     pairs = open_pairs(truth.annotations, result, truth.segments)
     metric = quality_of_pairs(pairs.share(ranks.rank, ranks.size), progress=on_evaluated)
     metric.load_state(ranks.sum(metric.state))
     return metric.compute()
+
+
+def write_submission(
+    predictor: Predictor,
+    config: DataConfig,
+    out: str | os.PathLike[str],
+    algorithm: str,
+    *,
+    on_predicted: Progress = lambda done, total: None,
+    on_checked: Progress = lambda done, total: None,
+    ranks: Ranks = ALONE,
+) -> tuple[Path, list[str]]:
+    """Predict photos without truth, and pack the archive that COCO's evaluation server takes.
+
+    Args:
+        predictor: the model.
+        config: whose ``test`` names the list of photos.
+        out: receives JSON, PNGs and archive; see :mod:`spatialflow.evaluation.submission`.
+        algorithm: name for the server.
+        on_predicted: called with the number of images predicted and of all images of this process.
+        on_checked: likewise of PNGs of the archive that were checked.
+        ranks: the processes that share the photos; the first packs.
+
+    Returns:
+        Path of the archive, and what :func:`check_submission` says of it.
+
+    Raises:
+        ConfigError: ``algorithm`` is no part of a file name.
+        DataError: the list or a photo cannot be read.
+        OutputError: ``out`` cannot be written to, or the disk is full.
+    """
+    name = submission_stem(split_of(config.test), algorithm)
+    data = prepared_data(predictor, config)
+    result = predict_dataset(
+        predictor, data, data.test_set, out, name, on_predicted=on_predicted, ranks=ranks
+    )
+    archive, problems = result.with_suffix(".zip"), list[str]()
+    if ranks.is_first:
+        pack_submission(result)
+        problems = check_submission(archive, config.test, predictor.categories, on_checked)
+    ranks.wait()
+    return archive, problems
+
+
+def tune_merge(
+    predictor: Predictor,
+    config: DataConfig,
+    result: str | os.PathLike[str],
+    store: FoundStore,
+    *,
+    ranks: Ranks = ALONE,
+    progress: Progress = lambda done, total: None,
+) -> Tuned:
+    """Search the merge's thresholds on what :func:`evaluate_dataset` found; see :func:`tune`.
+
+    Args:
+        predictor: whose settings the search begins with.
+        config: as for :func:`evaluate_dataset`.
+        result: the ``panoptic.json`` that it wrote.
+        store: of this process's images; filled by ``on_found``.
+        ranks: the processes.
+        progress: see :func:`tune`.
+    """
+    truth = prepared_data(predictor, config).val_set
+    pairs = open_pairs(truth.annotations, result, truth.segments)
+    annotations = {annotation.image_id: annotation for _, annotation in pairs.pairs}
+    return tune(
+        store,
+        lambda image_id: pairs.read_truth(annotations[image_id]),
+        pairs.categories,
+        predictor.categories,
+        predictor.config.model.merge,
+        ranks=ranks,
+        progress=progress,
+    )
 
 
 def png_names(infos: Sequence[ImageInfo]) -> dict[ImageId, str]:

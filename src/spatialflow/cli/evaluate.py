@@ -1,0 +1,220 @@
+"""``spatialflow evaluate``: a whole data set predicted, scored, tuned for, or packed for COCO's server."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+
+import typer
+
+from spatialflow.cli.console import complain, output, progress, say
+from spatialflow.cli.options import (
+    CheckpointOption,
+    Device,
+    JsonOut,
+    Overrides,
+    PerClass,
+    PrecisionOption,
+    Recipe,
+    Tta,
+    announce_result,
+    check_json_out,
+)
+from spatialflow.config import Config, load_config
+from spatialflow.errors import ConfigError
+from spatialflow.files import write_json
+
+if TYPE_CHECKING:
+    from spatialflow.evaluation.ranks import Ranks
+    from spatialflow.inference import Predictor
+
+METRICS = ("panoptic", "bbox", "segm")
+SPLITS = ("val", "test-dev")
+
+
+def evaluate(
+    recipe: Recipe,
+    checkpoint: CheckpointOption,
+    overrides: Overrides = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="For panoptic.json and PNGs; by default runs/RECIPE/evaluate."),
+    ] = None,
+    metrics: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME ...",
+            help="panoptic, bbox (average precision of boxes), segm (of masks); several after RECIPE.",
+        ),
+    ] = "panoptic",
+    per_class: PerClass = False,
+    json_out: JsonOut = None,
+    tta: Tta = False,
+    tune: Annotated[
+        bool,
+        typer.Option("--tune", help="Then search the thresholds of the merge (model.merge) for the best PQ."),
+    ] = False,
+    split: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="val, or test-dev: photos without truth (data.test), packed for COCO's evaluation server.",
+        ),
+    ] = "val",
+    algorithm: Annotated[
+        str, typer.Option(metavar="NAME", help="Of the archive for the server, with --split test-dev.")
+    ] = "spatialflow",
+    device: Device = "auto",
+    precision: PrecisionOption = "auto",
+) -> None:
+    """Predict a validation set, write the COCO-panoptic result, print panoptic quality.
+
+    The recipe says where the data are. What the model is and how photos are prepared, one of our checkpoints
+    says itself; for an original .pth the recipe does. KEY.SUB=VALUE overrides both.
+
+    Example: spatialflow evaluate spatialflow_r50_fpn_20e_coco -c best.ckpt --metrics panoptic bbox segm
+
+    Example: spatialflow evaluate spatialflow_tiny --checkpoint tiny data.val=annotations/panoptic_val.json
+
+    Example: spatialflow evaluate spatialflow_r50_fpn_20e_coco -c R50.pth --split test-dev --algorithm mine
+    """
+    kinds, overrides = _split_metrics(metrics, overrides or [])
+    _check_split(split, metrics_are_default=not kinds, tune=tune, json_out=json_out)
+    config = load_config(recipe, overrides)
+    out = out or Path(config.train.out) / config.name / ("evaluate" if split == "val" else split)
+    from spatialflow.evaluation.ranks import join_ranks, local_device
+    from spatialflow.inference import Predictor
+    from spatialflow.inference.dataset import model_for_data
+    from spatialflow.precision import Precision, choose
+
+    with join_ranks() as ranks:
+        device = local_device(device) if ranks.size > 1 else device
+        choose(device, cast(Precision, precision))  # a wrong one is told before the model is read
+        check_json_out(json_out)
+        model, notes = model_for_data(checkpoint, config, overrides)
+        predictor = Predictor(model, device, cast(Precision, precision), tta)
+        if ranks.is_first:
+            for note in notes:
+                say(f"note: {note}")
+            processes = f"{ranks.size} processes, the first on " if ranks.size > 1 else ""
+            say(f"running on {processes}{predictor.hardware}")
+        if split == "val":
+            numbers = _score(predictor, config, out, ranks, kinds, per_class, tune)
+            if json_out and ranks.is_first:
+                write_json(json_out, numbers, indent=2)
+        else:
+            _submit(predictor, config, out, ranks, algorithm)
+
+
+def _score(
+    predictor: "Predictor",
+    config: Config,
+    out: Path,
+    ranks: "Ranks",
+    kinds: list[Literal["bbox", "segm"]],
+    per_class: bool,
+    tune: bool,
+) -> dict[str, Any]:
+    """Evaluate the validation set and print tables; the numbers, on the first rank."""
+    from spatialflow.evaluation.average_precision import InstanceTable
+    from spatialflow.evaluation.report import ap_table, pq_table, tuning_table
+    from spatialflow.evaluation.tuning import FoundStore, overrides
+    from spatialflow.inference.dataset import evaluate_dataset, tune_merge
+    from spatialflow.postprocess.pipeline import Found
+    from spatialflow.structures import Target
+
+    if ranks.is_first:
+        announce_result(out)
+    instances = InstanceTable(predictor.categories)
+    merge = predictor.config.model.merge
+    with (
+        TemporaryDirectory(prefix="spatialflow-") as folder,
+        progress("predict", "score", "tune", shown=ranks.is_first) as (predicted, scored, tuned),
+    ):
+        store = FoundStore(Path(folder), merge)
+
+        def keep(target: Target, found: Found) -> None:
+            if kinds:
+                instances.add(target, found.things)
+            if tune:
+                store.add(target.image_id, found)
+
+        result = evaluate_dataset(
+            predictor,
+            config.data,
+            out,
+            on_predicted=predicted,
+            on_evaluated=scored,
+            on_found=keep,
+            ranks=ranks,
+        )
+        instances.gather(ranks)
+        best = None
+        if tune:
+            best = tune_merge(
+                predictor, config.data, out / "panoptic.json", store, ranks=ranks, progress=tuned
+            )
+    if not ranks.is_first:
+        return {}
+    output.print(pq_table(result, predictor.categories, per_class))
+    numbers = result.to_json()
+    precision_of = {kind: instances.compute(kind) for kind in kinds}
+    if precision_of:
+        output.print(ap_table(precision_of, predictor.categories, per_class))
+        numbers |= {kind: ap.to_json() for kind, ap in precision_of.items()}
+    say(f"result: {out / 'panoptic.json'}")
+    if best is not None:
+        output.print(tuning_table(best, merge))
+        changed = overrides(best.config, merge)
+        say(f"best of {best.trials} settings: {' '.join(changed) or 'the one given'}")
+        say("it was chosen on these very images; expect less of it on others")
+        numbers["tuned"] = {"overrides": changed, **best.result.to_json()}
+    return numbers
+
+
+def _submit(predictor: "Predictor", config: Config, out: Path, ranks: "Ranks", algorithm: str) -> None:
+    """Predict the test images and pack them.
+
+    Raises:
+        typer.Exit: the archive is not as it should be.
+    """
+    from spatialflow.inference.dataset import write_submission
+
+    with progress("predict", "check", shown=ranks.is_first) as (predicted, checked):
+        archive, problems = write_submission(
+            predictor,
+            config.data,
+            out,
+            algorithm,
+            on_predicted=predicted,
+            on_checked=checked,
+            ranks=ranks,
+        )
+    if not ranks.is_first:
+        return
+    for problem in problems:
+        complain("problem", problem, "bold red")
+    say(f"archive: {archive} ({archive.stat().st_size / 2**20:.1f} MiB)")
+    if problems:
+        raise typer.Exit(1)
+    say("checked, nothing is wrong; upload it as cocodataset.org/#upload describes")
+
+
+def _check_split(split: str, metrics_are_default: bool, tune: bool, json_out: Path | None) -> None:
+    if split not in SPLITS:
+        raise ConfigError(f"--split {split}: is unknown; choose among {', '.join(SPLITS)}")
+    if split != "val" and not (metrics_are_default and not tune and json_out is None):
+        raise ConfigError(
+            f"--split {split}: has no truth to compare with; leave out --tune, --json-out and other metrics"
+        )
+
+
+def _split_metrics(first: str, words: list[str]) -> tuple[list[Literal["bbox", "segm"]], list[str]]:
+    """The metrics besides PQ, and the overrides: ``--metrics A B C`` leaves B and C among those."""
+    named = [*first.replace(",", " ").split(), *(word for word in words if word in METRICS)]
+    for name in named:
+        if name not in METRICS:
+            raise ConfigError(f"--metrics {name}: is unknown; choose among {', '.join(METRICS)}")
+    kinds: list[Literal["bbox", "segm"]] = ["bbox"] if "bbox" in named else []
+    if "segm" in named:
+        kinds.append("segm")
+    return kinds, [word for word in words if word not in METRICS]

@@ -1,0 +1,49 @@
+"""Options and checks that several commands share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from spatialflow.cli.console import say
+from spatialflow.errors import OutputError
+from spatialflow.files import check_writable_folder
+
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="KEY.SUB=VALUE", help="Changes to the recipe, such as train.lr=0.01."),
+]
+Recipe = Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe's name, or the path of a YAML file.")]
+CheckpointOption = Annotated[
+    str,
+    typer.Option(
+        "--checkpoint",
+        "-c",
+        metavar="FILE",
+        help="Ours (.safetensors, .ckpt), an original .pth, or a shipped one: tiny.",
+    ),
+]
+Device = Annotated[str, typer.Option(metavar="DEVICE", help="auto, cpu, cuda, cuda:1 or mps.")]
+PrecisionOption = Annotated[str, typer.Option(metavar="FORMAT", help="auto, fp32, bf16 or fp16.")]
+Tta = Annotated[
+    bool,
+    typer.Option("--tta", help="Test-time augmentation: several sizes (data.tta.scales) and mirrored; slow."),
+]
+PerClass = Annotated[bool, typer.Option("--per-class", help="Also list every category.")]
+JsonOut = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Also write the numbers to this JSON file.")
+]
+
+
+def check_json_out(path: Path | None) -> None:
+    """Find out before long work, not after it."""
+    if path is not None:
+        if path.is_dir():
+            raise OutputError(f"{path}: is a folder; give --json-out the name of a file")
+        check_writable_folder(path.parent)
+
+
+def announce_result(out: Path) -> None:
+    """Say so if there is an earlier result, which will be replaced."""
+    if (out / "panoptic.json").exists():
+        say(f"replacing the earlier result in {out}")
