@@ -19,11 +19,11 @@ from spatialflow.cli.options import (
     announce_result,
     check_json_out,
 )
-from spatialflow.config import Config, load_config
 from spatialflow.errors import ConfigError
 from spatialflow.files import write_json
 
 if TYPE_CHECKING:
+    from spatialflow.config import Config
     from spatialflow.evaluation.ranks import Ranks
     from spatialflow.inference import Predictor
 
@@ -77,6 +77,8 @@ def evaluate(
 
     Example: spatialflow evaluate spatialflow_r50_fpn_20e_coco -c R50.pth --split test-dev --algorithm mine
     """
+    from spatialflow.config import load_config
+
     kinds, overrides = _split_metrics(metrics, overrides or [])
     _check_split(split, metrics_are_default=not kinds, tune=tune, json_out=json_out)
     config = load_config(recipe, overrides)
@@ -107,7 +109,7 @@ def evaluate(
 
 def _score(
     predictor: "Predictor",
-    config: Config,
+    config: "Config",
     out: Path,
     ranks: "Ranks",
     kinds: list[Literal["bbox", "segm"]],
@@ -171,7 +173,7 @@ def _score(
     return numbers
 
 
-def _submit(predictor: "Predictor", config: Config, out: Path, ranks: "Ranks", algorithm: str) -> None:
+def _submit(predictor: "Predictor", config: "Config", out: Path, ranks: "Ranks", algorithm: str) -> None:
     """Predict the test images and pack them.
 
     Raises:
