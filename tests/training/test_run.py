@@ -12,7 +12,7 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from make_data import CATEGORIES, ToyImage, write_panoptic_set
-from make_training import write_easy_recipe, write_easy_set
+from make_training import easy_image, write_easy_recipe, write_easy_set
 from spatialflow.checkpoints import load_checkpoint, load_model
 from spatialflow.config import Config, load_config
 from spatialflow.errors import CheckpointError, ConfigError, DataError, OutputError, SpatialFlowError
@@ -205,6 +205,58 @@ def test_weights_are_where_training_starts(recipe: Path, trained: TrainResult) -
     for key, parameter in trained.model.named_parameters():
         torch.testing.assert_close(result.model.state_dict()[key], parameter.detach(), atol=1e-6, rtol=0)
     assert torch.load(result.last, weights_only=True)["global_step"] == 1
+
+
+def other_classes(tmp_path: Path, categories: list[dict[str, Any]]) -> list[str]:
+    """Overrides for data with these classes."""
+    images = [easy_image(f"n{i}", i) for i in range(4)]
+    truth = write_panoptic_set(tmp_path / "other", images, "other", categories)
+    return [f"data.{key}={truth}" for key in ("train", "val", "categories")]
+
+
+def test_weights_of_other_classes(recipe: Path, trained: TrainResult, tmp_path: Path) -> None:
+    """A third thing: class and stuff heads have other shapes, all else is taken (masks know no classes)."""
+    bird = {"id": 9, "name": "bird", "isthing": 1, "color": [9, 9, 9]}
+    lines: list[str] = []
+    overrides = other_classes(tmp_path, [*CATEGORIES, bird, {**bird, "id": 30, "name": "sea", "isthing": 0}])
+    still = ["train.max_steps=1", "train.lr=1e-12", "train.weight_decay=0"]
+    result = train(load_config(recipe, [*overrides, *still]), weights=trained.last, say=lines.append)
+    at = next(i for i, line in enumerate(lines) if line.startswith("weights"))
+    assert "but for 2 layers, which start anew" in lines[at]
+    assert [line.strip().partition(":")[0] for line in lines[at + 1 : at + 3]] == [
+        "cls_predictor",
+        "stuff_head.logits",
+    ]
+    assert "(18, 16, 3, 3) in the file, (27, 16, 3, 3) here" in lines[at + 1]
+    earlier = trained.model.state_dict()
+    state = dict(result.model.named_parameters())
+    for key, parameter in state.items():
+        if key.startswith(("cls_predictor", "stuff_head.logits")):
+            assert parameter.shape != earlier[key].shape
+        else:
+            torch.testing.assert_close(parameter.detach(), earlier[key], atol=1e-6, rtol=0)
+
+
+def test_weights_of_as_many_other_classes(recipe: Path, trained: TrainResult, tmp_path: Path) -> None:
+    renamed = [{**category, "name": f"new {category['name']}"} for category in CATEGORIES]
+    overrides = [*other_classes(tmp_path, renamed), "train.max_steps=1"]
+    lines: list[str] = []
+    train(load_config(recipe, overrides), weights=trained.last, say=lines.append)
+    assert any("its classes are others, though as many" in line for line in lines)
+
+
+def test_weights_of_another_head(recipe: Path, trained: TrainResult) -> None:
+    lines: list[str] = []
+    config = load_config(recipe, ["model.head_convs=2", "train.max_steps=1"])
+    train(config, weights=trained.last, say=lines.append)
+    assert any(line.strip().startswith("subnets.") and "not in the file" in line for line in lines)
+
+
+def test_weights_of_another_backbone(recipe: Path, trained: TrainResult) -> None:
+    config = load_config(recipe, ["model.backbone_options={channels: [8, 16, 16, 32]}"])
+    with pytest.raises(CheckpointError, match=r"backbone\..* has shape .*set model\.backbone"):
+        train(config, weights=trained.last, say=quiet)
+    assert not (recipe.parent / "runs").exists()
 
 
 def test_bfloat16(recipe: Path) -> None:

@@ -4,7 +4,7 @@ import contextlib
 import logging
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from torch.distributed import DistError
 
 from spatialflow.categories import Categories
-from spatialflow.checkpoints.files import load_checkpoint, load_weights
+from spatialflow.checkpoints.files import load_checkpoint, load_fitting_weights
 from spatialflow.config import Config, TrainConfig
 from spatialflow.data.datamodule import PanopticData
 from spatialflow.errors import ConfigError, OutputError, SpatialFlowError
@@ -88,7 +88,8 @@ def train(
     Args:
         config: the recipe; results go to ``config.train.out / config.name``.
         resume: go on from that folder's ``last.ckpt``, optimiser and schedule included.
-        weights: start from this checkpoint's weights, with a new optimiser.
+        weights: start from this checkpoint's weights, with a new optimiser. Its classes may be others: layers
+            whose shapes differ start anew and are listed.
         say: gets the lines of the start-up text, on the first of several processes only.
 
     Raises:
@@ -103,7 +104,7 @@ def train(
         lightning.seed_everything(config.train.seed, verbose=False)
         data = PanopticData(config.data, Categories.load(config.data.categories), config.train.seed)
         data.setup("fit")
-        model, start = _starting_point(config, data, last if resume else None, weights)
+        model, start, notes = _starting_point(config, data, last if resume else None, weights)
         check_writable_folder(folder)
         trainer = _trainer(config, folder, start)
         say = rank_zero_only(say)
@@ -112,7 +113,7 @@ def train(
                 f"{data.val_set.annotations}: has {len(data.val_set)} images for {trainer.world_size} "
                 f"processes; lower train.devices or train.nodes"
             )
-        _announce(config, trainer, data, start, say)
+        _announce(config, trainer, data, start, notes, say)
         # train(): Lightning leaves modes as they are, and frozen BatchNorm is a matter of the mode
         module = PanopticModule(model.train().to(memory_format=torch.channels_last), config)
         _fit(trainer, module, data, last if resume else None)
@@ -125,15 +126,23 @@ def train(
 
 def _starting_point(
     config: Config, data: PanopticData, last: Path | None, weights: str | os.PathLike[str] | None
-) -> tuple[SpatialFlow, int]:
-    """The model before its first step, and the number of steps that are done already."""
+) -> tuple[SpatialFlow, int, list[str]]:
+    """The model before its first step, the number of steps that are done already, lines on its weights."""
     fresh = weights is None and last is None
     model = build_model(config, data.categories, pretrained=fresh and config.model.pretrained)
     if last is not None:
-        return model, steps_done(last, model, config)
-    if weights is not None:
-        load_weights(model, load_checkpoint(weights, default=config).state, str(weights))
-    return model, 0
+        return model, steps_done(last, model, config), []
+    if weights is None:
+        return model, 0, []
+    checkpoint = load_checkpoint(weights, default=config)
+    anew = load_fitting_weights(model, checkpoint, str(weights))
+    lines = [f"weights    {weights}"]
+    if anew:
+        lines[0] += f", but for {len(anew)} layers, which start anew:"
+        lines += [f"             {layer}" for layer in anew]
+    elif checkpoint.categories != data.categories:
+        lines.append("           its classes are others, though as many; the heads keep what they know")
+    return model, 0, lines
 
 
 def _fit(trainer: lightning.Trainer, module: PanopticModule, data: PanopticData, last: Path | None) -> None:
@@ -207,7 +216,12 @@ def _devices(train: TrainConfig) -> Any:
 
 
 def _announce(
-    config: Config, trainer: lightning.Trainer, data: PanopticData, start: int, say: Callable[[str], object]
+    config: Config,
+    trainer: lightning.Trainer,
+    data: PanopticData,
+    start: int,
+    notes: Sequence[str],
+    say: Callable[[str], object],
 ) -> None:
     """The start-up text."""
     train = config.train
@@ -226,6 +240,8 @@ def _announce(
         )
     else:
         say(f"rate       {lr:.3g} at {batch} images a step")
+    for note in notes:
+        say(note)
     if start:
         say(f"resumed    after step {start}")
     say(f"results    {Path(train.out) / config.name}")
