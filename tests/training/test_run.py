@@ -1,4 +1,5 @@
 import csv
+import json
 import os
 import subprocess
 import sys
@@ -16,6 +17,9 @@ from make_training import easy_image, write_easy_recipe, write_easy_set
 from spatialflow.checkpoints import load_checkpoint, load_model
 from spatialflow.config import Config, load_config
 from spatialflow.errors import CheckpointError, ConfigError, DataError, OutputError, SpatialFlowError
+from spatialflow.evaluation.average_precision import InstanceTable, Kind
+from spatialflow.inference.dataset import evaluate_dataset
+from spatialflow.inference.predictor import Predictor
 from spatialflow.training.metrics_csv import MetricsCsv
 from spatialflow.training.module import PanopticModule
 from spatialflow.training.run import AtomicCheckpointIO, TrainResult, train
@@ -23,6 +27,9 @@ from spatialflow.training.run import AtomicCheckpointIO, TrainResult, train
 
 def quiet(line: str) -> None:
     """Say nothing."""
+
+
+KINDS: tuple[Kind, ...] = ("bbox", "segm")
 
 
 def rows(result: TrainResult | Path) -> list[dict[str, str]]:
@@ -205,6 +212,28 @@ def test_weights_are_where_training_starts(recipe: Path, trained: TrainResult) -
     for key, parameter in trained.model.named_parameters():
         torch.testing.assert_close(result.model.state_dict()[key], parameter.detach(), atol=1e-6, rtol=0)
     assert torch.load(result.last, weights_only=True)["global_step"] == 1
+
+
+def test_average_precision_is_logged_if_wanted(recipe: Path, trained: TrainResult) -> None:
+    still = ["train.max_steps=1", "train.lr=1e-12", "train.weight_decay=0", "train.precision=fp32"]
+    without = train(load_config(recipe, ["name=without", *still]), weights=trained.last, say=quiet)
+    assert not any(name.startswith("val/ap") for name in rows(without)[0])
+    result = train(
+        load_config(recipe, [*still, "train.average_precision=true"]), weights=trained.last, say=quiet
+    )
+    (row,) = (row for row in rows(result) if row["val/pq"])
+    instances = InstanceTable(result.model.categories)
+    predictor = Predictor(trained.model, "cpu", "fp32")
+    evaluate_dataset(
+        predictor,
+        result.model.config.data,
+        recipe.parent / "out",
+        on_found=lambda target, found: instances.add(target, found.things),
+    )
+    for kind in KINDS:
+        assert float(row[f"val/ap_{kind}"]) == pytest.approx(100 * instances.compute(kind).ap, abs=0.01)
+    events = EventAccumulator(str(result.folder / "logs")).Reload()
+    assert {"val/ap_bbox", "val/ap_segm"} <= set(events.Tags()["scalars"])
 
 
 def other_classes(tmp_path: Path, categories: list[dict[str, Any]]) -> list[str]:
@@ -439,21 +468,47 @@ def test_real_annotations_train_without_a_warning(recipe: Path, shared_data: Pat
     assert result.result is not None
 
 
+TRAIN_AND_TELL = """
+import json, os, sys
+from pathlib import Path
+from spatialflow.config import load_config
+from spatialflow.training.run import train
+recipe, weights, out, *overrides = sys.argv[1:]
+result = train(load_config(recipe, overrides), weights=weights).result
+if os.environ.get("LOCAL_RANK", "0") == "0":
+    Path(out).write_text(json.dumps(result.to_json()))
+"""
+
+
 @pytest.mark.slow
-def test_two_processes_come_to_the_same_quality(recipe: Path, trained: TrainResult) -> None:
-    """Gloo on the CPU; PQ of 4 images on 2 ranks equals that of one process, as no image counts twice."""
+def test_two_processes_come_to_the_same_quality(trained: TrainResult, tmp_path: Path) -> None:
+    """Gloo on the CPU; 5 images, which 2 does not divide, each counted once; so with average precision."""
+    write_easy_set(tmp_path / "data", val=5)
+    recipe = write_easy_recipe(tmp_path / "easy.yaml", tmp_path / "data")
+    script = tmp_path / "run.py"
+    script.write_text(TRAIN_AND_TELL)
     still = ["train.max_steps=1", "train.lr=1e-12", "train.weight_decay=0", "model.freeze_batch_norm=true"]
-    overrides = [*still, "name=two", "train.devices=2"]
-    program = "import sys; from spatialflow.cli import main; main(sys.argv[1:])"
-    script = recipe.parent / "run.py"
-    script.write_text(program)
-    command = [sys.executable, str(script), "train", str(recipe), *overrides, "--weights", str(trained.last)]
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=300, env={**os.environ, "OMP_NUM_THREADS": "1"}
-    )
-    assert done.returncode == 0, done.stderr
-    assert "Warning" not in done.stderr
-    assert done.stdout.count("recipe     two") == 1
-    (row,) = (row for row in rows(recipe.parent / "runs" / "two") if row["val/pq"])
-    assert trained.result is not None
-    assert float(row["val/pq"]) == pytest.approx(100 * trained.result.all.pq, rel=1e-3)
+    still += ["data.eval_batch_size=1", "train.average_precision=true"]
+    found, logged = [], []
+    for processes in (1, 2):
+        out = tmp_path / f"{processes}.json"
+        overrides = [*still, f"name=run{processes}", f"train.devices={processes}"]
+        command = [sys.executable, str(script), str(recipe), str(trained.last), str(out), *overrides]
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=300, env={**os.environ, "OMP_NUM_THREADS": "1"}
+        )
+        assert done.returncode == 0, done.stderr
+        assert "Warning" not in done.stderr
+        assert done.stdout.count("recipe     ") == 1
+        found.append(json.loads(out.read_text()))
+        (row,) = (row for row in rows(tmp_path / "runs" / f"run{processes}") if row["val/pq"])
+        logged.append([float(row[f"val/{name}"]) for name in ("pq", "ap_bbox", "ap_segm")])
+    one, two = found
+    for group in ("All", "Things", "Stuff"):
+        assert two[group]["pq"] == pytest.approx(one[group]["pq"], abs=1e-9)
+        assert two[group]["n"] == one[group]["n"]
+    for category, expected in one["per_class"].items():
+        for count in ("tp", "fp", "fn"):
+            assert two["per_class"][category][count] == expected[count]
+    assert logged[1] == pytest.approx(logged[0], abs=1e-4)
+    assert logged[0][1] > 10

@@ -239,6 +239,8 @@ class TrainConfig(Section):
     out: str = "runs"
     """Folder; each recipe gets one of its own name inside."""
     log_every: Positive = 50
+    average_precision: bool = False
+    """Whether validation also computes box and mask AP, which takes longer."""
     val_every: Positive = 1
     """Epochs from one validation to the next; a checkpoint is written after each epoch."""
 

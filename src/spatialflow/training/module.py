@@ -1,5 +1,6 @@
 """The Lightning module: it wires, logs and optimises; it computes nothing."""
 
+import math
 from typing import Any, cast
 
 import torch
@@ -11,8 +12,10 @@ from spatialflow.checkpoints.files import describe
 from spatialflow.config import Config
 from spatialflow.criterion import Criterion
 from spatialflow.errors import SpatialFlowError
+from spatialflow.evaluation.average_precision import InstanceTable, Kind
 from spatialflow.evaluation.panoptic_quality import PanopticQuality
 from spatialflow.evaluation.pq_result import PQResult
+from spatialflow.evaluation.ranks import Ranks
 from spatialflow.evaluation.segment_table import SegmentTable
 from spatialflow.models.spatialflow import SpatialFlow
 from spatialflow.postprocess.pipeline import find, merge_found
@@ -30,6 +33,7 @@ class PanopticModule(LightningModule):
         self.config = config
         self.criterion = Criterion(config.loss, config.model, model.categories)
         self.quality = PanopticQuality(model.categories)
+        self.instances = InstanceTable(model.categories)
         self.last_result: PQResult | None = None
         self._settings: list[dict[str, Any]] = []
         self._run: dict[str, int] = {}
@@ -61,7 +65,7 @@ class PanopticModule(LightningModule):
         return total
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Adds a batch to the panoptic quality."""
+        """Adds a batch to the panoptic quality, and to average precision if that is wanted."""
         originals = [target.original_size for target in batch.targets]
         images = batch.images.contiguous(memory_format=torch.channels_last)
         for found, target in zip(
@@ -74,10 +78,13 @@ class PanopticModule(LightningModule):
                 target.id_map.cpu(),
                 SegmentTable.from_target(target),
             )
+            if self.config.train.average_precision:
+                self.instances.add(target, found.things)
 
     def on_validation_epoch_start(self) -> None:
         """Begin anew."""
         self.quality.reset()
+        self.instances = InstanceTable(self.model.categories)
 
     def on_validation_epoch_end(self) -> None:
         """Add up the ranks and log PQ in percent."""
@@ -89,6 +96,17 @@ class PanopticModule(LightningModule):
         groups = {"pq": result.all, "pq_things": result.things, "pq_stuff": result.stuff}
         # every rank has the whole already, so that averaging over ranks changes nothing
         self.log_dict({f"val/{k}": 100 * g.pq for k, g in groups.items()}, prog_bar=True, sync_dist=True)
+        if self.config.train.average_precision:
+            self._log_average_precision()
+
+    def _log_average_precision(self) -> None:
+        """In percent, by the first rank, which gathers what the others found; nothing without any thing."""
+        self.instances.gather(Ranks(self.global_rank, self.trainer.world_size))
+        if self.global_rank == 0:
+            kinds: tuple[Kind, ...] = ("bbox", "segm")
+            values = {f"val/ap_{kind}": 100 * self.instances.compute(kind).ap for kind in kinds}
+            known = {name: value for name, value in values.items() if not math.isnan(value)}
+            self.log_dict(known, rank_zero_only=True)
 
     def configure_optimizers(self) -> Any:
         """The recipe's optimiser, and its rate for every step of the whole training."""
