@@ -23,6 +23,9 @@ from spatialflow.structures import Batch
 from spatialflow.training.resume import RUN, check_same_run
 from spatialflow.training.schedule import build_optimizer, lr_factor, scaled_lr
 
+MOST_OVERFLOWS = 20
+"""Steps in a row without a finite loss that a training in fp16 survives."""
+
 
 class PanopticModule(LightningModule):
     """A model in training. The checkpoint it writes says what model it is of, so every command reads it."""
@@ -35,6 +38,7 @@ class PanopticModule(LightningModule):
         self.quality = PanopticQuality(model.categories)
         self.instances = InstanceTable(model.categories)
         self.last_result: PQResult | None = None
+        self._overflows = 0
         self._settings: list[dict[str, Any]] = []
         self._run: dict[str, int] = {}
         self._earlier_run: dict[str, int] = {}
@@ -48,11 +52,7 @@ class PanopticModule(LightningModule):
         losses = self.criterion(outputs, mask_logits, proposals, batch)
         total = losses.total
         rate = self.trainer.optimizers[0].param_groups[0]["lr"]
-        if not torch.isfinite(total):
-            raise SpatialFlowError(
-                f"training diverged: the loss is {total.item()} at step {self.global_step}; lower "
-                f"train.lr (the rate now is {rate:.2g}), warm up longer, or set train.clip_norm"
-            )
+        self._check_finite(total, rate)
         shown = {
             "cls": losses.cls.sum(),
             "box": losses.box.sum(),
@@ -63,6 +63,18 @@ class PanopticModule(LightningModule):
         self.log_dict({f"loss/{k}": v.detach() for k, v in shown.items()}, prog_bar=True)
         self.log("lr", rate)
         return total
+
+    def _check_finite(self, total: Tensor, rate: float) -> None:
+        """Stop a training that diverges.
+
+        In fp16 single steps may overflow; the loss scale skips them, so only many in a row are the end.
+        """
+        self._overflows = 0 if torch.isfinite(total) else self._overflows + 1
+        if self._overflows > (MOST_OVERFLOWS if self.trainer.precision == "16-mixed" else 0):
+            raise SpatialFlowError(
+                f"training diverged: the loss is {total.item()} at step {self.global_step}; lower "
+                f"train.lr (the rate now is {rate:.2g}), warm up longer, or set train.clip_norm"
+            )
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Adds a batch to the panoptic quality, and to average precision if that is wanted."""
