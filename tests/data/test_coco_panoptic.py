@@ -269,3 +269,18 @@ def test_photos_are_found_in_the_usual_places(tmp_path: Path, place: str) -> Non
     for photo in photos:
         photo.replace(tmp_path / place / photo.name)
     assert toy_set(path)[0].image.shape == (3, 48, 64)
+
+
+@pytest.mark.parametrize(
+    "image_name", ["aachen_1_2_gtFine_leftImg8bit.png", "aachen/aachen_1_2_leftImg8bit.png"]
+)
+def test_photos_of_cityscapes(tmp_path: Path, image_name: str) -> None:
+    """Its own panoptic files call photos by a name that is none of a file; converters by the file's."""
+    truth = write_panoptic_set(tmp_path, [ToyImage("first")], "cityscapes_panoptic_val_trainId")
+    photo = tmp_path / "leftImg8bit" / "val" / "aachen" / "aachen_1_2_leftImg8bit.png"
+    photo.parent.mkdir(parents=True)
+    (tmp_path / "images" / "first.png").rename(photo)
+    edit_json(truth, lambda content: content["images"][0].update(file_name=image_name))
+    data = CocoPanoptic(truth, Categories.load(truth), scales=((64, 64),))
+    assert data.images == tmp_path / "leftImg8bit" / "val"
+    assert np.array_equal(data.original(0).image.permute(1, 2, 0).numpy(), ToyImage("first").pixels())

@@ -21,7 +21,7 @@ from spatialflow.data.panoptic_json import (
     read_truth,
     segments_folder,
 )
-from spatialflow.data.reading import find_images, read_id_map, read_photo_like
+from spatialflow.data.reading import find_images, photo_path, read_id_map, read_photo_like
 from spatialflow.data.transforms import Sample, Scale, augment
 from spatialflow.errors import DataError
 from spatialflow.structures import Target
@@ -154,7 +154,7 @@ class CocoPanoptic(Dataset[Example]):
         rows = self._rows[entry.rows]
         png = self.segments / entry.png
         id_map = read_id_map(png, entry.image, rows.ids, self.annotations)
-        photo = read_photo_like(self.images / entry.image.file_name, png, id_map.shape)
+        photo = read_photo_like(photo_path(self.images, entry.image.file_name), png, id_map.shape)
         boxes = _boxes(rows, id_map)
         sample = transform(Sample(photo, id_map, boxes.astype(np.float32)))
         is_small = ~_is_detectable(boxes, id_map.shape) | (sample.boxes[:, 2:] <= sample.boxes[:, :2]).any(

@@ -9,7 +9,7 @@ from torch.utils.data import Dataset
 
 from spatialflow.data.coco_panoptic import Example
 from spatialflow.data.panoptic_json import ImageInfo, read_images
-from spatialflow.data.reading import find_images, read_listed_photo
+from spatialflow.data.reading import find_images, photo_path, read_listed_photo
 from spatialflow.data.transforms import Scale, resize_image, resized_size
 from spatialflow.errors import DataError
 from spatialflow.structures import Target
@@ -62,7 +62,7 @@ class ListedPhotos(Dataset[Example]):
 
     def _read(self, index: int, scale: Scale | None) -> Example:
         info = self._infos[index]
-        photo = read_listed_photo(self.images / info.file_name, info, self.listed_in)
+        photo = read_listed_photo(photo_path(self.images, info.file_name), info, self.listed_in)
         size = (info.height, info.width)
         # a copy, since what a decoder gives may be read-only, which PyTorch's tensors cannot be
         image = photo.copy() if scale is None else resize_image(photo, resized_size(size, scale))

@@ -1,6 +1,7 @@
 """One photo and its panoptic PNG from disk, checked against what the JSON says of them."""
 
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,8 @@ from spatialflow.data.panoptic_json import ImageInfo
 from spatialflow.errors import DataError
 from spatialflow.image_io import read_id_png, read_photo
 
+_CITYSCAPES_SUFFIX = "_gtFine_leftImg8bit.png"
+
 
 def find_images(
     annotations: str | os.PathLike[str], file_name: str, folder: str | os.PathLike[str] | None = None
@@ -17,7 +20,8 @@ def find_images(
     """Folder of a JSON's photos: ``folder``, or the first usual place that holds the photo ``file_name``.
 
     The usual places are ``../images``, COCO's own (``../train2017`` for ``panoptic_train2017.json``,
-    ``../test2017`` for ``image_info_test-dev2017.json``), ``images``, and the JSON's folder.
+    ``../test2017`` for ``image_info_test-dev2017.json``), ``images``, the JSON's folder, and of Cityscapes
+    ``../leftImg8bit/SPLIT``.
 
     Raises:
         DataError: there is no such folder.
@@ -36,13 +40,29 @@ def find_images(
         here / "images",
         here,
     ]
+    cityscapes = re.match(r"cityscapes_panoptic_(train|val|test)", Path(annotations).stem)
+    if cityscapes:
+        usual.insert(0, above / "leftImg8bit" / cityscapes[1])
     for place in usual:
-        if (place / file_name).is_file():
+        if photo_path(place, file_name).is_file():
             return place
     raise DataError(
         f"{annotations}: the photo {file_name} is in none of {', '.join(map(str, usual))}; "
         f"name the folder of the photos (data.train_images, data.val_images, data.test_images)"
     )
+
+
+def photo_path(folder: Path, file_name: str) -> Path:
+    """Where a photo lies: as it is called, or as Cityscapes' own panoptic files mean it.
+
+    Those (csCreatePanopticImgs of cityscapesscripts) call CITY/CITY_1_2_leftImg8bit.png
+    ``CITY_1_2_gtFine_leftImg8bit.png``, a file that does not exist.
+    """
+    path = folder / file_name
+    if file_name.endswith(_CITYSCAPES_SUFFIX) and not path.exists():
+        city = file_name.partition("_")[0]
+        return folder / city / file_name.replace(_CITYSCAPES_SUFFIX, "_leftImg8bit.png")
+    return path
 
 
 def _split_of(annotations: Path) -> str:
