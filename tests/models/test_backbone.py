@@ -6,7 +6,7 @@ from torch import nn
 
 from make_model import photo
 from spatialflow.errors import ConfigError
-from spatialflow.models.backbone import Backbone
+from spatialflow.models.backbone import Backbone, expected_normalisation
 
 SMALL = {"channels": [8, 8, 16, 16]}
 
@@ -118,3 +118,10 @@ def test_backbone_that_is_no_pyramid() -> None:
 def test_options_that_the_model_does_not_know() -> None:
     with pytest.raises(ConfigError, match=r"model\.backbone_options: .*resnet18.*wings"):
         Backbone("resnet18", wings=2)
+
+
+def test_normalisation_that_weights_expect() -> None:
+    mean, std = expected_normalisation("resnet50.tv_in1k")
+    assert mean == pytest.approx((123.675, 116.28, 103.53))
+    assert std == pytest.approx((58.395, 57.12, 57.375))
+    assert expected_normalisation("tf_mobilenetv3_large_100.in1k")[0] == pytest.approx((127.5,) * 3)

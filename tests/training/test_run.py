@@ -22,7 +22,7 @@ from spatialflow.inference.dataset import evaluate_dataset
 from spatialflow.inference.predictor import Predictor
 from spatialflow.training.metrics_csv import MetricsCsv
 from spatialflow.training.module import PanopticModule
-from spatialflow.training.run import AtomicCheckpointIO, TrainResult, train
+from spatialflow.training.run import AtomicCheckpointIO, TrainResult, _normalisation_note, train
 
 
 def quiet(line: str) -> None:
@@ -234,6 +234,18 @@ def test_average_precision_is_logged_if_wanted(recipe: Path, trained: TrainResul
         assert float(row[f"val/ap_{kind}"]) == pytest.approx(100 * instances.compute(kind).ap, abs=0.01)
     events = EventAccumulator(str(result.folder / "logs")).Reload()
     assert {"val/ap_bbox", "val/ap_segm"} <= set(events.Tags()["scalars"])
+
+
+def test_weights_that_expect_other_pixels_are_noted(recipe: Path) -> None:
+    def note(*overrides: str) -> list[str]:
+        return _normalisation_note(load_config(recipe, ["model.pretrained=true", *overrides]))
+
+    assert note("model.backbone=resnet50.tv_in1k") == []
+    (line,) = note("model.backbone=tf_mobilenetv3_large_100.in1k")
+    assert "'data.mean=[127.5, 127.5, 127.5]' 'data.std=[127.5, 127.5, 127.5]'" in line
+    named = ["data.mean=[127.5, 127.5, 127.5]", "data.std=[127.5, 127.5, 127.5]"]
+    assert note("model.backbone=tf_mobilenetv3_large_100.in1k", *named) == []
+    assert note("model.backbone=tf_mobilenetv3_large_100.in1k", "model.pretrained=false") == []
 
 
 def other_classes(tmp_path: Path, categories: list[dict[str, Any]]) -> list[str]:

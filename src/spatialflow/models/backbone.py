@@ -92,6 +92,14 @@ class Backbone(nn.Module):
         )
 
 
+def expected_normalisation(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation, of RGB 0..255, that the pretrained weights of a timm model expect."""
+    published = timm.get_pretrained_cfg(name)
+    if published is None:
+        return (), ()
+    return tuple(255 * v for v in published.mean), tuple(255 * v for v in published.std)
+
+
 def _create(name: str, pretrained: bool, options: dict[str, Any]) -> Any:
     """An nn.Module; timm has no typed class for what has ``feature_info``."""
     if not timm.is_model(name):

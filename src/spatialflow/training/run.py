@@ -24,6 +24,7 @@ from spatialflow.data.datamodule import PanopticData
 from spatialflow.errors import ConfigError, OutputError, SpatialFlowError
 from spatialflow.evaluation.pq_result import PQResult
 from spatialflow.files import atomic_path, check_writable_folder
+from spatialflow.models.backbone import expected_normalisation
 from spatialflow.models.spatialflow import SpatialFlow, build_model
 from spatialflow.precision import Hardware, choose
 from spatialflow.training.callbacks import BEST, LAST, KeepCheckpoints, LossBar, ValidateAtEnd
@@ -133,7 +134,7 @@ def _starting_point(
     if last is not None:
         return model, steps_done(last, model, config), []
     if weights is None:
-        return model, 0, []
+        return model, 0, _normalisation_note(config)
     checkpoint = load_checkpoint(weights, default=config)
     anew = load_fitting_weights(model, checkpoint, str(weights))
     lines = [f"weights    {weights}"]
@@ -143,6 +144,22 @@ def _starting_point(
     elif checkpoint.categories != data.categories:
         lines.append("           its classes are others, though as many; the heads keep what they know")
     return model, 0, lines
+
+
+def _normalisation_note(config: Config) -> list[str]:
+    """A line if the backbone's ImageNet weights expect photos normalised in another way."""
+    if not config.model.pretrained:
+        return []
+    mean, std = (
+        tuple(round(v, 2) for v in values) for values in expected_normalisation(config.model.backbone)
+    )
+    ours = (*config.data.mean, *config.data.std)
+    if not mean or max(abs(a - b) for a, b in zip(ours, (*mean, *std), strict=True)) < 1:
+        return []
+    return [
+        f"note       the weights of {config.model.backbone} expect other pixels; they do better with "
+        f"'data.mean={list(mean)}' 'data.std={list(std)}'"
+    ]
 
 
 def _fit(trainer: lightning.Trainer, module: PanopticModule, data: PanopticData, last: Path | None) -> None:
