@@ -11,7 +11,7 @@ import spatialflow as sf
 from make_data import write_photo
 from make_training import easy_image
 from spatialflow.checkpoints.files import load_checkpoint
-from spatialflow.cli.commands import _split_metrics
+from spatialflow.cli.evaluate import _split_metrics
 from spatialflow.cli.main import run
 from spatialflow.errors import ConfigError
 
@@ -108,11 +108,22 @@ def test_augmented(call: Call, recipe: Path, weights: Path, tmp_path: Path) -> N
     given = ["-c", weights, "--precision", "fp32", "--out", tmp_path / "out", "--json-out"]
     plain = ["data.tta.scales=[[64,64]]", "data.tta.flip=false", "data.test_scale=[64,64]"]
     found = []
-    for options in ([], ["--tta"], ["--tta", "data.tta.flip=true"]):
+    said: list[bool] = []
+    by_recipe = ["data.tta.flip=true", "data.tta.in_evaluation=true"]
+    for options in (
+        [],
+        ["--tta"],
+        ["--tta", "data.tta.flip=true"],
+        by_recipe,
+        [*by_recipe, "--no-tta"],
+    ):
         number = tmp_path / f"{len(found)}.json"
-        code, _, err = call("evaluate", recipe, *given, number, *plain, "data.eval_batch_size=1", *options)
+        code, text, err = call("evaluate", recipe, *given, number, *plain, "data.eval_batch_size=1", *options)
         assert (code, err) == (0, "")
         found.append(json.loads(number.read_text())["All"]["pq"])
+        said.append("with test-time augmentation" in text)
+    assert said == [False, True, True, True, False]
+    assert found[3:] == [found[2], found[0]]
     assert found[1] == pytest.approx(found[0], abs=0.02)
     assert found[2] != found[1]
     assert found[2] > found[0] - 0.1

@@ -67,6 +67,8 @@ def test_the_larger_models_of_the_paper() -> None:
     assert dcn.data.train_scales == ((1600, 400), (1600, 1400))
     assert dcn.data.tta.scales == ((1500, 1000), (1800, 1200), (2100, 1400))
     assert dcn.data.tta.flip
+    assert dcn.data.tta.in_evaluation
+    assert not base.data.tta.in_evaluation
     assert dcn.train == base.train.model_copy(update={"precision": "fp16"})
 
 

@@ -15,7 +15,6 @@ from spatialflow.cli.options import (
     PerClass,
     PrecisionOption,
     Recipe,
-    Tta,
     announce_result,
     check_json_out,
 )
@@ -48,7 +47,14 @@ def evaluate(
     ] = "panoptic",
     per_class: PerClass = False,
     json_out: JsonOut = None,
-    tta: Tta = False,
+    tta: Annotated[
+        bool | None,
+        typer.Option(
+            "--tta/--no-tta",
+            help="Test-time augmentation: several sizes (data.tta.scales) and mirrored; slow. By default as "
+            "the model's recipe says.",
+        ),
+    ] = None,
     tune: Annotated[
         bool,
         typer.Option("--tune", help="Then search the thresholds of the merge (model.merge) for the best PQ."),
@@ -93,12 +99,14 @@ def evaluate(
         choose(device, cast(Precision, precision))  # a wrong one is told before the model is read
         check_json_out(json_out)
         model, notes = model_for_data(checkpoint, config, overrides)
+        tta = model.config.data.tta.in_evaluation if tta is None else tta
         predictor = Predictor(model, device, cast(Precision, precision), tta)
         if ranks.is_first:
             for note in notes:
                 say(f"note: {note}")
             processes = f"{ranks.size} processes, the first on " if ranks.size > 1 else ""
-            say(f"running on {processes}{predictor.hardware}")
+            views = ", with test-time augmentation" if tta else ""
+            say(f"running on {processes}{predictor.hardware}{views}")
         if split == "val":
             numbers = _score(predictor, config, out, ranks, kinds, per_class, tune)
             if json_out and ranks.is_first:

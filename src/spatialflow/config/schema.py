@@ -149,6 +149,8 @@ class TtaConfig(Section):
     """As ``data.test_scale``, one for each size."""
     flip: bool = True
     """Whether each size is also seen in its mirror image."""
+    in_evaluation: bool = False
+    """Whether ``evaluate`` does so even without ``--tta``, as the original does with its R101-DCN."""
 
 
 class DataConfig(Section):
