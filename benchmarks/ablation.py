@@ -12,6 +12,7 @@ is kept in FOLDER, so that the same command goes on where it was interrupted.
 
 import argparse
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -138,13 +139,15 @@ def start(run: Run, out: Path) -> None:
 def train_one(out: Path, run: Run, settings: Settings) -> None:
     """Train, score, leave the numbers: percent by group, parameters, steps, seconds."""
     started = time.monotonic()
+    models = out / "models" / run.name
+    shutil.rmtree(models, ignore_errors=True)  # of a run that was interrupted
     data = DemoData(*(out / "data" / "annotations" / f"panoptic_{part}.json" for part in ("train", "val")))
     config = sf.load_config(
         "spatialflow_tiny",
         [
             *data.overrides(),
             *(f"model.flows.{flow}={str(flow in VARIANTS[run.variant]).lower()}" for flow in FLOWS),
-            override("train.out", out / "models" / run.name),
+            override("train.out", models),
             f"train.seed={run.seed}",
             "train.val_every=1000",  # at the end only
             "train.devices=1",

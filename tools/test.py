@@ -17,7 +17,7 @@ def parse(arguments: list[str]) -> list[str]:
     parser.add_argument("config", help="a recipe's name or path, or the original's path of it")
     parser.add_argument("checkpoint")
     parser.add_argument("--out", type=Path, help="folder for the result")
-    parser.add_argument("--eval", nargs="+", default=["panoptic"], help="panoptic, bbox, segm")
+    parser.add_argument("--eval", nargs="+", default=["panoptic"], choices=("panoptic", "bbox", "segm"))
     overrides = [word for word in arguments if "=" in word and not word.startswith("-")]
     known, others = parser.parse_known_args([word for word in arguments if word not in overrides])
     out = known.out

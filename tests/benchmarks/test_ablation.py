@@ -1,0 +1,82 @@
+"""The ablation's script, with a few steps on a few photos."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from spatialflow.files import read_json
+
+SCRIPT = Path(__file__).parents[2] / "benchmarks" / "ablation.py"
+
+
+@pytest.fixture(scope="module")
+def ablation() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("ablation", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["ablation"] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+def run(out: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(SCRIPT.parents[1] / "src")}
+    command = [sys.executable, str(SCRIPT), "--out", str(out), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=600, env=environment, check=False)
+
+
+@pytest.mark.slow
+def test_every_variant_is_trained_once(tmp_path: Path) -> None:
+    small = ["--images", "16", "--val-images", "4", "--steps", "2", "--seeds", "1"]
+    out = tmp_path / "out"
+    done = run(out, *small)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    names = [line.split("|")[1].strip() for line in lines[2:8]]
+    assert names == ["none", "all", "reg_to_cls", "reg_to_stuff", "reg_to_mask", "stuff_to_mask"]
+    assert [line.split("|")[3].strip() for line in lines[2:8]] == ["1"] * 6
+    sizes = {name: read_json(out / f"{name}-0.json")["parameters"] for name in names}
+    # each flow of this model is a convolution from 64 to 64 channels, in both layers of cls and of stuff
+    conv = 64 * 64 * 9 + 64
+    assert sizes["reg_to_cls"] == sizes["reg_to_stuff"] == sizes["none"] + 2 * conv
+    assert sizes["reg_to_mask"] == sizes["stuff_to_mask"] == sizes["none"] + conv
+    assert sizes["all"] == sizes["none"] + 6 * conv
+
+    (out / "reg_to_mask-0.json").unlink()
+    again = run(out, *small)
+    assert again.returncode == 0, again.stderr
+    assert "5 of 6 runs are done already" in again.stderr
+    assert again.stderr.count(": begins") == 1
+    assert again.stdout == done.stdout  # the same seed gives the same numbers
+    other = run(out, *small, "--images", "17")
+    assert other.returncode == 1
+    assert "holds runs of other settings" in other.stderr
+
+
+def test_table_and_reading(ablation: ModuleType) -> None:
+    results = {}
+    for variant, seed, pq in (("none", 0, 70.0), ("all", 0, 71.0), ("none", 1, 72.0), ("all", 1, 75.0)):
+        results[ablation.Run(variant, seed)] = _numbers(pq)
+    for variant in ablation.FLOWS:
+        results[ablation.Run(variant, 0)] = _numbers(60.0)
+    lines = ablation.table(results).splitlines()
+    assert lines[2] == "| none | 2.00 M | 2 | 71.0 ± 1.4 | 72.0 ± 1.4 | 70.0 ± 1.4 |"
+    assert lines[4] == "| reg_to_cls | 2.00 M | 1 | 60.0 | 61.0 | 59.0 |"
+    expected = "All flows against none, seed by seed: +1.0, +3.0 PQ. Mean +2.0, standard error 1.0."
+    assert ablation.reading(results) == expected
+
+
+def _numbers(pq: float) -> dict[str, float]:
+    return {"all": pq, "things": pq + 1, "stuff": pq - 1, "parameters": 2_000_000, "seconds": 1.0}
+
+
+def test_runs_of_a_table(ablation: ModuleType) -> None:
+    runs = ablation.planned(3)
+    assert len(runs) == len(set(runs)) == 10
+    assert sum(run.variant == "all" for run in runs) == sum(run.variant == "none" for run in runs) == 3
