@@ -125,3 +125,47 @@ def test_several_that_cannot_meet(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(ConfigError, match="WORLD_SIZE=2: the processes cannot find each other"), join_ranks():
         pass
+
+
+@pytest.mark.slow
+def test_two_processes_tune_alike_and_average_precision_is_that_of_one(weights: Path, tmp_path: Path) -> None:
+    write_easy_set(tmp_path / "data", val=5)
+    recipe = write_easy_recipe(tmp_path / "five.yaml", tmp_path / "data")
+    found = []
+    for processes in (1, 2):
+        numbers = tmp_path / f"{processes}.json"
+        done = start(
+            *("-m", "spatialflow", "evaluate", str(recipe), "-c", str(weights), "--tune", "segm", "bbox"),
+            *("--out", str(tmp_path / f"out{processes}"), "--json-out", str(numbers), "--precision", "fp32"),
+            *("--device", "cpu", "model.merge.score_threshold=0.9", "data.eval_batch_size=1"),
+            processes=processes,
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.count("best found") == 1
+        found.append(json.loads(numbers.read_text()))
+    one, two = found
+    assert two["tuned"]["overrides"] == one["tuned"]["overrides"] != []
+    assert two["tuned"]["All"]["pq"] == pytest.approx(one["tuned"]["All"]["pq"], abs=1e-9)
+    for kind in ("bbox", "segm"):
+        assert two[kind]["ap"] == pytest.approx(one[kind]["ap"], abs=1e-9)
+        assert one[kind]["ap"] > 0.1
+
+
+@pytest.mark.slow
+def test_two_processes_pack_one_archive(weights: Path, tmp_path: Path) -> None:
+    write_easy_set(tmp_path / "data", val=5)
+    recipe = write_easy_recipe(tmp_path / "five.yaml", tmp_path / "data")
+    listed_in = tmp_path / "data" / "annotations" / "val.json"
+    archives = []
+    for processes in (1, 2):
+        out = tmp_path / f"out{processes}"
+        done = start(
+            *("-m", "spatialflow", "evaluate", str(recipe), "-c", str(weights), "--split", "test-dev"),
+            *("--out", str(out), "--device", "cpu", "--precision", "fp32", f"data.test={listed_in}"),
+            "data.eval_batch_size=1",
+            processes=processes,
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.count("nothing is wrong") == 1
+        archives.append((out / "panoptic_val_spatialflow_results.zip").read_bytes())
+    assert archives[0] == archives[1]
