@@ -17,7 +17,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from make_data import CATEGORIES, edit_json, write_panoptic_set
-from make_training import easy_image, write_easy_recipe, write_easy_set
+from make_training import easy_image, write_easy_recipe
 from spatialflow.cli.main import run
 from spatialflow.image_io import read_id_png, write_id_png
 from spatialflow.training.run import TrainResult
@@ -409,16 +409,12 @@ def test_checkpoint_of_other_classes(fails: Fails, tmp_path: Path, weights: Path
     assert f"{truth}: categories: id 3 is the thing 'other cat'" in message
 
 
-def test_weights_of_another_class_count(fails: Fails, tmp_path: Path, weights: Path) -> None:
-    write_easy_set(tmp_path)
-    recipe = write_easy_recipe(tmp_path / "easy.yaml", tmp_path)
-    more = [*CATEGORIES, {"id": 40, "name": "cow", "isthing": 1}]
-    for name in ("train", "val"):
-        edit_json(tmp_path / "annotations" / f"{name}.json", lambda c: c.update(categories=more))
-    message = fails("train", recipe, "--weights", weights)
-    assert f"{weights}: cls_predictor.weight: has shape" in message
-    assert "class count" in message
-    assert not (tmp_path / "runs" / "easy" / "last.ckpt").exists()
+def test_weights_of_another_backbone(fails: Fails, recipe: Path, weights: Path, tmp_path: Path) -> None:
+    options = "model.backbone_options={channels: [8, 16, 16, 32]}"
+    message = fails("train", recipe, "--weights", weights, options)
+    assert f"{weights}: backbone.body.layer4.0.conv1.weight: has shape" in message
+    assert "set model.backbone and its options as the file has them" in message
+    assert not (tmp_path / "runs").exists()
 
 
 def test_overridden_architecture_does_not_fit(fails: Fails, recipe: Path, weights: Path) -> None:
