@@ -34,6 +34,9 @@ _TURN: dict[object, Image.Transpose] = {
 """What turns a photo upright, by its EXIF orientation."""
 _BROKEN = (OSError, SyntaxError, ValueError, EOFError)
 """What Pillow raises on damaged files."""
+_PNG_OPTIONS = [cv2.IMWRITE_PNG_COMPRESSION, 1]
+if hasattr(cv2, "IMWRITE_PNG_FILTER"):  # older ones lack it; a third of the time
+    _PNG_OPTIONS += [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP]
 _PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
 """Every complete PNG's last chunk; some programs leave bytes after it."""
 
@@ -183,11 +186,13 @@ def encode_id_png(ids: NDArray[np.integer]) -> bytes:
     if ids.size and not (int(ids.min()) >= 0 and int(ids.max()) <= MAX_SEGMENT_ID):
         raise ValueError(f"segment ids must lie in 0..{MAX_SEGMENT_ID}, got {ids.min()}..{ids.max()}")
     rgba = np.ascontiguousarray(ids, dtype="<u4").view(np.uint8).reshape(*ids.shape, 4)
-    ok, encoded = cv2.imencode(
-        ".png", cv2.cvtColor(rgba, cv2.COLOR_RGBA2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 1]
-    )
+    return _encode_png(cv2.cvtColor(rgba, cv2.COLOR_RGBA2BGR))
+
+
+def _encode_png(pixels: NDArray[Any]) -> bytes:
+    ok, encoded = cv2.imencode(".png", pixels, _PNG_OPTIONS)
     if not ok:  # OpenCV reports no reason
-        raise ValueError("OpenCV could not encode the panoptic PNG")
+        raise ValueError("OpenCV could not encode the PNG")
     return encoded.tobytes()
 
 
