@@ -1,6 +1,7 @@
 """Several files written out of sight, which appear together once all are there."""
 
 import contextlib
+import glob
 import os
 import shutil
 import socket
@@ -31,8 +32,9 @@ class Staging:
         self._is_new = not folder.exists()
         check_writable_folder(folder)  # an error is to name this, not the hidden one
         self.hidden = check_writable_folder(folder / _hidden_name(name, os.getpid()))
-        for left in folder.glob(_hidden_name(name, "*")):  # of runs on this machine that were killed
-            if not _is_running(int(left.suffixes[-2].removeprefix("."))):
+        for left in folder.glob(_hidden_name(glob.escape(name), "*")):  # of runs here that were killed
+            process = left.suffixes[-2].removeprefix(".")
+            if process.isdecimal() and not _is_running(int(process)):
                 shutil.rmtree(left, ignore_errors=True)
 
     def __enter__(self) -> Self:

@@ -19,9 +19,8 @@ from spatialflow.data.panoptic_json import (
     ImageInfo,
     PanopticFile,
     read_truth,
-    segments_folder,
 )
-from spatialflow.data.reading import find_images, read_id_map, read_photo_like
+from spatialflow.data.reading import find_images, read_id_map, read_photo_like, segments_folder
 from spatialflow.data.transforms import Sample, Scale, augment
 from spatialflow.errors import DataError
 from spatialflow.structures import Target

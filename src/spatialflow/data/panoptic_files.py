@@ -19,11 +19,11 @@ def image_entry(image: ImageInfo) -> dict[str, Any]:
     return {"id": image.id, "file_name": image.file_name, "height": image.height, "width": image.width}
 
 
-def listed_pngs(json_path: Path, info: Any) -> list[PurePosixPath]:
-    """PNGs inside the folder of PNGs that a file lists; none if its ``info`` is another, or it is damaged."""
+def listed_pngs(json_path: Path, key: str, value: Any) -> list[PurePosixPath]:
+    """PNGs inside the folder of PNGs that a file lists; none unless its ``key`` has this value."""
     with contextlib.suppress(DataError, KeyError, TypeError):  # missing, or not as it was written
         content = read_json(json_path)
-        if content["info"] == info:
+        if content[key] == value:
             names = [PurePosixPath(entry["file_name"]) for entry in content["annotations"]]
             return [name for name in names if is_png_inside(name)]
     return []

@@ -148,7 +148,7 @@ class ResultWriter:
 
     def _earlier(self) -> list[Path]:
         """Files of an earlier result besides its JSON."""
-        pngs = listed_pngs(self.json_path, INFO)
+        pngs = listed_pngs(self.json_path, "info", INFO)
         pictures = [self.folder / OVERLAYS / png.with_suffix(".jpg") for png in pngs]
         return [self.folder / self._name / png for png in pngs] + pictures
 

@@ -14,8 +14,8 @@ from spatialflow.data.panoptic_json import (
     PanopticFile,
     read_prediction,
     read_truth,
-    segments_folder,
 )
+from spatialflow.data.reading import segments_folder
 from spatialflow.errors import DataError
 from spatialflow.evaluation.matching import match_segments
 from spatialflow.evaluation.segment_table import SegmentTable

@@ -1,0 +1,17 @@
+"""Converters between annotation formats, one function each; ``spatialflow convert`` runs them."""
+
+from spatialflow.data.converters.cityscapes import cityscapes_to_panoptic
+from spatialflow.data.converters.detection_to_panoptic import detection_to_panoptic
+from spatialflow.data.converters.panoptic_output import Conversion
+from spatialflow.data.converters.panoptic_to_detection import panoptic_to_detection
+from spatialflow.data.converters.panoptic_to_semantic import panoptic_to_semantic
+from spatialflow.data.converters.two_channel import two_channel_to_panoptic
+
+__all__ = [
+    "Conversion",
+    "cityscapes_to_panoptic",
+    "detection_to_panoptic",
+    "panoptic_to_detection",
+    "panoptic_to_semantic",
+    "two_channel_to_panoptic",
+]
