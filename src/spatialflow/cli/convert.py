@@ -1,18 +1,27 @@
-"""``spatialflow convert``: from other formats to ours."""
+"""``spatialflow convert``: from other formats to ours, and back."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from spatialflow.cli import convert_data
 from spatialflow.cli.console import say
 
 app = typer.Typer(invoke_without_command=True)
+for name, command in {
+    "panoptic2detection": convert_data.panoptic2detection,
+    "panoptic2semantic": convert_data.panoptic2semantic,
+    "detection2panoptic": convert_data.detection2panoptic,
+    "two-channel2panoptic": convert_data.two_channel2panoptic,
+    "cityscapes": convert_data.cityscapes,
+}.items():
+    app.command(name)(command)
 
 
 @app.callback()
 def convert(context: typer.Context) -> None:
-    """From other formats to ours."""
+    """From other formats to ours, and back."""
     if context.invoked_subcommand is None:
         say(context.get_help())
 

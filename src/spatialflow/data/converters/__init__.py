@@ -2,6 +2,7 @@
 
 from spatialflow.data.converters.cityscapes import cityscapes_to_panoptic
 from spatialflow.data.converters.detection_to_panoptic import detection_to_panoptic
+from spatialflow.data.converters.overlap import OverlapPolicy
 from spatialflow.data.converters.panoptic_output import Conversion
 from spatialflow.data.converters.panoptic_to_detection import panoptic_to_detection
 from spatialflow.data.converters.panoptic_to_semantic import panoptic_to_semantic
@@ -9,6 +10,7 @@ from spatialflow.data.converters.two_channel import two_channel_to_panoptic
 
 __all__ = [
     "Conversion",
+    "OverlapPolicy",
     "cityscapes_to_panoptic",
     "detection_to_panoptic",
     "panoptic_to_detection",

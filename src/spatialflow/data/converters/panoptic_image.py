@@ -85,7 +85,7 @@ def from_masks(
             f"{source or 'masks'}: image {image.id!r} ({image.file_name}): {error.pixels} pixels are in more "
             f"than one segment, such as in number {one + 1} (category {masks[one].category_id}) and "
             f"{other + 1} (category {masks[other].category_id}) of the image; correct them, or choose "
-            f"another overlap policy: smaller-on-top or order"
+            f"another overlap policy (--overlap): smaller-on-top or order"
         ) from None
     labels = [SegmentLabel(i, mask.category_id, mask.is_crowd) for i, mask in enumerate(masks, 1)]
     made = from_id_map(image, flat.index_map, labels, png_name=png_name, more=more)
