@@ -99,10 +99,7 @@ def test_missing_colours_are_made_up_and_stay() -> None:
         ([], "the list is empty"),
         ([{"name": "a", "isthing": 1}], "categories[0]: id is missing"),
         ([entry(1, "a", 1), {"id": 2, "isthing": 1}], "categories[1]: name is missing"),
-        (
-            [{"id": 1, "name": "a", "supercategory": "b"}],
-            "; convert it first: spatialflow convert",
-        ),
+        ([{"id": 1, "name": "a", "supercategory": "b"}], "; convert it to COCO panoptic first"),
         ([entry(-1, "a", 1)], "id -1"),
         ([{"id": True, "name": "a", "isthing": 1}], "id True"),
         ([{"id": 1, "name": "a", "isthing": "0"}], "isthing '0' is neither 1"),

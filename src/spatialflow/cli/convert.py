@@ -1,5 +1,6 @@
 """``spatialflow convert``: from other formats to ours, and back."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -9,13 +10,14 @@ from spatialflow.cli import convert_data
 from spatialflow.cli.console import say
 
 app = typer.Typer(invoke_without_command=True)
-for name, command in {
+_DATA: dict[str, Callable[..., None]] = {
     "panoptic2detection": convert_data.panoptic2detection,
     "panoptic2semantic": convert_data.panoptic2semantic,
     "detection2panoptic": convert_data.detection2panoptic,
     "two-channel2panoptic": convert_data.two_channel2panoptic,
     "cityscapes": convert_data.cityscapes,
-}.items():
+}
+for name, command in _DATA.items():
     app.command(name)(command)
 
 

@@ -35,12 +35,11 @@ class MaskRuns:
     def of_id_map(cls, ids: NDArray[np.integer[Any]]) -> tuple[NDArray[np.int32], Self]:
         """The ids other than 0 of an (H, W) map, ascending, and the mask of each."""
         height, width = ids.shape
-        flat = (
-            cv2.transpose(np.ascontiguousarray(ids, np.int32)).ravel() if ids.size else np.zeros(0, np.int32)
-        )
+        if not ids.size:
+            raise ValueError(f"an id map of {width}x{height} has no pixels")
+        flat = cv2.transpose(np.ascontiguousarray(ids, np.int32)).ravel()
         edges = np.flatnonzero(flat[1:] != flat[:-1]) + 1
-        starts = np.append(np.zeros(min(1, flat.size), np.int64), edges)
-        ends = np.append(edges, np.full(min(1, flat.size), flat.size))
+        starts, ends = np.append(0, edges), np.append(edges, flat.size)
         of_run = flat[starts]
         order = np.argsort(of_run, kind="stable")
         order = order[of_run[order] != 0]
