@@ -37,7 +37,7 @@ def test_of_an_id_map(ids: NDArray[np.int32]) -> None:
         assert runs.to_rle()[i] == {"size": list(ids.shape), "counts": encoded["counts"].decode()}
         assert runs.areas()[i] == coco.area(encoded)
         assert runs.bboxes()[i].tolist() == coco.toBbox(encoded).tolist()
-    np.testing.assert_array_equal(runs.paint(found), ids)
+    np.testing.assert_array_equal(runs.paint_values(found), ids)
     assert runs.overlapping() == 0
 
 
@@ -45,7 +45,7 @@ def test_of_another_type_and_layout() -> None:
     ids = np.array([[7, 0], [7, 60000], [1, 1]], np.uint16)
     for layout in (ids, np.asfortranarray(ids), ids[::-1]):
         found, runs = MaskRuns.of_id_map(layout)
-        np.testing.assert_array_equal(runs.paint(found), layout)
+        np.testing.assert_array_equal(runs.paint_values(found), layout)
     with pytest.raises(ValueError, match="no pixels"):
         MaskRuns.of_id_map(np.zeros((0, 3), np.int32))
 
@@ -107,7 +107,9 @@ def test_stack_and_select() -> None:
 
 def test_paint_values_and_the_rest() -> None:
     _, runs = MaskRuns.of_id_map(np.array([[1, 2, 0], [1, 0, 3]]))
-    assert runs.paint(np.array([9, 9, 70]), fill=255).tolist() == [[9, 9, 255], [9, 255, 70]]
+    painted = runs.paint_values(np.array([9, 9, 70], np.uint8), fill=255)
+    assert painted.dtype == np.uint8
+    assert painted.tolist() == [[9, 9, 255], [9, 255, 70]]
 
 
 @pytest.mark.parametrize("count", [1, 2, 5])
@@ -120,3 +122,17 @@ def test_what_overlaps(count: int) -> None:
     for i in order:
         expected[arrays[i]] = i + 1
     np.testing.assert_array_equal(runs.paint_over(order), expected)
+
+
+@pytest.mark.parametrize("ids", MAPS)
+def test_join(ids: NDArray[np.int32]) -> None:
+    """Runs that touch become one, as COCO's format wants them; a group may be empty."""
+    found, runs = MaskRuns.of_id_map(ids)
+    groups = RNG.integers(0, 3, len(found))
+    joined = runs.join(groups, 4)
+    assert len(joined) == 4
+    for group in range(4):
+        mask = np.isin(ids, found[groups == group])
+        np.testing.assert_array_equal(pixels(joined, group), mask)
+        encoded = coco.encode(np.asfortranarray(mask, np.uint8))
+        assert joined.to_rle()[group]["counts"] == encoded["counts"].decode()

@@ -6,13 +6,15 @@ together cost less this way than one of them as an array of pixels.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from spatialflow.data.converters import coco_counts
+
+I = TypeVar("I", bound=np.integer[Any])
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,23 @@ class MaskRuns:
         rows = np.arange(bounds[-1]) + np.repeat(self.bounds[:-1][indices] - bounds[:-1], runs)
         return type(self)(self.starts[rows], self.ends[rows], bounds, self.size)
 
+    def join(self, groups: NDArray[np.integer[Any]], count: int) -> Self:
+        """The union of the masks of each group, if no two masks overlap.
+
+        Args:
+            groups: (N,) the group of each mask, 0..count - 1.
+            count: of groups.
+        """
+        of_run = np.repeat(groups, np.diff(self.bounds))
+        order = np.lexsort((self.starts, of_run))
+        starts, ends, of_run = self.starts[order], self.ends[order], of_run[order]
+        goes_on = (starts[1:] == ends[:-1]) & (of_run[1:] == of_run[:-1])
+        is_first, is_last = np.append(True, ~goes_on), np.append(~goes_on, True)
+        if not len(starts):
+            is_first = is_last = np.zeros(0, np.bool_)
+        bounds = np.searchsorted(of_run[is_first], np.arange(count + 1))
+        return type(self)(starts[is_first], ends[is_last], bounds, self.size)
+
     def areas(self) -> NDArray[np.int64]:
         """(N,) pixels of each."""
         return np.diff(np.append(0, np.cumsum(self.ends - self.starts))[self.bounds])
@@ -144,22 +163,25 @@ class MaskRuns:
         widths = np.diff(edges[order], append=0)
         return int(widths[cover > 1].sum())
 
-    def paint(self, values: NDArray[np.integer[Any]] | None = None, fill: int = 0) -> NDArray[np.int32]:
+    def paint(self) -> NDArray[np.int32]:
+        """(H, W) map of the mask at each pixel, counted from 1, if no two overlap; 0 where there is none."""
+        return self.paint_values(np.arange(1, len(self) + 1, dtype=np.int32))
+
+    def paint_values(self, values: NDArray[I], fill: int = 0) -> NDArray[I]:
         """(H, W) map with each mask's value, if no two of them overlap.
 
         Args:
-            values: (N,), by default 1..N.
+            values: (N,), of the type that the map is to have.
             fill: value of pixels in no mask.
         """
-        values = np.arange(1, len(self) + 1) if values is None else values
-        of_run = np.repeat(values.astype(np.int32), np.diff(self.bounds))
+        of_run = np.repeat(values, np.diff(self.bounds))
         order = np.argsort(self.starts)
         edges = np.empty(2 * len(order) + 1, np.int64)
         edges[0:-1:2], edges[1::2] = self.starts[order], self.ends[order]
         edges[-1] = self.size[0] * self.size[1]
-        of_span = np.full(len(edges), fill, np.int32)
+        of_span = np.full(len(edges), fill, values.dtype)
         of_span[1::2] = of_run[order]
-        return self._to_rows(np.repeat(of_span, np.diff(edges, prepend=0)))
+        return _to_rows(np.repeat(of_span, np.diff(edges, prepend=0)), self.size)
 
     def paint_over(self, order: NDArray[np.integer[Any]]) -> NDArray[np.int32]:
         """(H, W) map of the topmost mask at each pixel, counted from 1; 0 where there is none.
@@ -170,10 +192,7 @@ class MaskRuns:
         flat = np.zeros(self.size[0] * self.size[1], np.int32)
         for mask in order.tolist():
             flat[self._pixels(mask)] = mask + 1
-        return self._to_rows(flat)
-
-    def _to_rows(self, flat: NDArray[np.int32]) -> NDArray[np.int32]:
-        return np.ascontiguousarray(flat.reshape(self.size[1], self.size[0]).T)
+        return _to_rows(flat, self.size)
 
     def _pixels(self, mask: int) -> NDArray[np.int64]:
         """Positions of a mask's pixels."""
@@ -181,3 +200,9 @@ class MaskRuns:
         starts, lengths = self.starts[rows], self.ends[rows] - self.starts[rows]
         skipped = np.cumsum(lengths) - lengths
         return np.arange(lengths.sum()) + np.repeat(starts - skipped, lengths)
+
+
+def _to_rows(flat: NDArray[I], size: tuple[int, int]) -> NDArray[I]:
+    """Pixels column by column as an (H, W) array."""
+    rows: NDArray[I] = cv2.transpose(flat.reshape(size[1], size[0]))
+    return rows

@@ -121,7 +121,7 @@ def from_id_map(
     ids, runs = MaskRuns.of_id_map(id_map)
     painted = np.asarray(id_map, np.int32)
     if not known.issuperset(ids.tolist()):
-        painted = runs.paint(np.where(np.isin(ids, list(known)), ids, 0))
+        painted = runs.paint_values(np.where(np.isin(ids, list(known)), ids, 0).astype(np.int32))
     place = {segment_id: i for i, segment_id in enumerate(ids.tolist())}
     areas, boxes = runs.areas().tolist(), runs.bboxes().tolist()
     segments = tuple(

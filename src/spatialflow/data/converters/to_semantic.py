@@ -13,7 +13,6 @@ import numpy as np
 from spatialflow.categories import COCO_THINGS_OTHER_ID
 from spatialflow.data.converters.detection_output import Entries, detection_entries, write_detection
 from spatialflow.data.converters.json_output import check_no_input, refuse_foreign, write_hidden
-from spatialflow.data.converters.mask_runs import MaskRuns
 from spatialflow.data.converters.panoptic_output import Conversion, Progress
 from spatialflow.data.converters.panoptic_source import PanopticSource, open_panoptic
 from spatialflow.data.panoptic_json import ImageAnnotation
@@ -47,7 +46,7 @@ def panoptic_to_semantic(
         segments: folder of the PNGs that are read; by default the JSON's path without ``.json``.
         things_other: give all things the category 183, "other".
         void: value of void pixels in the PNGs.
-        first_id: of the annotations in the JSON file; see :func:`.panoptic_to_detection`.
+        first_id: of the annotations in the JSON file; see :func:`.to_detection.panoptic_to_detection`.
         overwrite: replace files that no conversion made, too.
         workers: threads; by default as many as there are cores.
         progress: called after each image.
@@ -66,8 +65,8 @@ def panoptic_to_semantic(
     def convert(annotation: ImageAnnotation) -> Entries:
         of_segment = [merged[segment.category_id] for segment in annotation.segments]
         category_ids = list(dict.fromkeys(of_segment))
-        places = np.array([category_ids.index(i) + 1 for i in of_segment], np.int32)
-        _, regions = MaskRuns.of_id_map(panoptic.read_runs(annotation).paint(places))
+        groups = np.array([category_ids.index(i) for i in of_segment], np.int32)
+        regions = panoptic.read_runs(annotation).join(groups, len(category_ids))
         return detection_entries(annotation.image_id, regions, category_ids, [False] * len(category_ids))
 
     return write_detection(
@@ -111,10 +110,10 @@ def _write_pngs(
     with Staging(out, "semantic") as staging:
 
         def write(annotation: ImageAnnotation) -> int:
-            category_ids = np.array([merged[s.category_id] for s in annotation.segments], np.int32)
-            regions = panoptic.read_runs(annotation).paint(category_ids, fill=void)
+            category_ids = np.array([merged[s.category_id] for s in annotation.segments], dtype)
+            regions = panoptic.read_runs(annotation).paint_values(category_ids, fill=void)
             name = names[annotation.file_name]
-            write_hidden(staging.hidden / name, encode_label_png(regions.astype(dtype)), shown=out / name)
+            write_hidden(staging.hidden / name, encode_label_png(regions), shown=out / name)
             return len(set(category_ids.tolist()))
 
         for regions in map_in_order(write, panoptic.annotations, workers):
