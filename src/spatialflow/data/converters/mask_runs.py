@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from spatialflow.data.converters import coco_counts
 
-I = TypeVar("I", bound=np.integer[Any])
+Integer = TypeVar("Integer", bound=np.integer[Any])
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +167,7 @@ class MaskRuns:
         """(H, W) map of the mask at each pixel, counted from 1, if no two overlap; 0 where there is none."""
         return self.paint_values(np.arange(1, len(self) + 1, dtype=np.int32))
 
-    def paint_values(self, values: NDArray[I], fill: int = 0) -> NDArray[I]:
+    def paint_values(self, values: NDArray[Integer], fill: int = 0) -> NDArray[Integer]:
         """(H, W) map with each mask's value, if no two of them overlap.
 
         Args:
@@ -202,7 +202,7 @@ class MaskRuns:
         return np.arange(lengths.sum()) + np.repeat(starts - skipped, lengths)
 
 
-def _to_rows(flat: NDArray[I], size: tuple[int, int]) -> NDArray[I]:
+def _to_rows(flat: NDArray[Integer], size: tuple[int, int]) -> NDArray[Integer]:
     """Pixels column by column as an (H, W) array."""
-    rows: NDArray[I] = cv2.transpose(flat.reshape(size[1], size[0]))
+    rows: NDArray[Integer] = cv2.transpose(flat.reshape(size[1], size[0]))
     return rows
