@@ -162,6 +162,14 @@ def test_two_photos_of_one_stem(tmp_path: Path) -> None:
     assert not read_id_png(tmp_path / "pan" / "a.png.png").any()
 
 
+def test_backslashes_become_slashes(tmp_path: Path) -> None:
+    images = [{"id": 1, "file_name": "deep\\a.jpg", "height": 4, "width": 6}]
+    detection_to_panoptic(write(tmp_path / "det.json", CAT_MASK, images=images), tmp_path / "pan.json")
+    truth = read_truth(tmp_path / "pan.json")
+    assert truth.images[1].file_name == "deep/a.jpg"
+    assert read_id_png(tmp_path / "pan" / "deep" / "a.png").any()
+
+
 FAULTS: list[tuple[dict[str, Any], str]] = [
     ({"annotations": None}, "annotations: the list is missing"),
     ({"annotations": [1]}, r"annotations\[0\]: an object with image_id is expected, got 1"),
@@ -191,8 +199,10 @@ FAULTS: list[tuple[dict[str, Any], str]] = [
         {"annotations": [{**CAT_MASK, "image_id": 1, "category_id": 5}]},
         r"category 5 is not among the categories",
     ),
+    ({"images": [{"id": 1, "file_name": "a.jpg", "height": 10**6, "width": 10**6}]}, "is too large"),
     ({"images": 3}, "images: a list is expected, got 3"),
     ({"images": [{"id": 1, "file_name": "../a.jpg", "height": 4, "width": 6}]}, "leaves its folder"),
+    ({"images": [{"id": 1, "file_name": "..\\a.jpg", "height": 4, "width": 6}]}, "leaves its folder"),
     ({"images": [{"id": 1, "file_name": ".", "height": 4, "width": 6}]}, "the name of a file is expected"),
     (
         {"images": [{"id": 1, "file_name": "a\0.jpg", "height": 4, "width": 6}]},

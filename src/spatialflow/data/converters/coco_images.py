@@ -1,15 +1,20 @@
 """A COCO JSON file of any kind: its images typed and checked, the rest as it is."""
 
+import dataclasses
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from spatialflow.data import json_fields as fields
 from spatialflow.data.json_fields import FieldError
 from spatialflow.data.panoptic_json import ImageId, ImageInfo, read_images
 from spatialflow.errors import DataError
 from spatialflow.files import read_json
+
+_MAX_PIXELS = 1 << 28
+"""More than a photo has; a map of so many would not fit into memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +46,18 @@ def open_coco(path: str | os.PathLike[str]) -> CocoImages:
             f"the images is expected"
         )
     try:
-        images = read_images(content["images"])
+        images = {i: _checked(image) for i, image in read_images(content["images"]).items()}
     except FieldError as error:
         raise DataError(f"{path}: {error.field}: {error.problem}") from None
     entries = {entry["id"]: entry for entry in content["images"]}
     head = {key: content[key] for key in ("info", "licenses") if key in content}
     return CocoImages(path, head, images, entries, content.get("annotations"), content.get("categories"))
+
+
+def _checked(image: ImageInfo) -> ImageInfo:
+    """The image with slashes in its name, as Windows programs write backslashes, if its size can be."""
+    if image.height * image.width > _MAX_PIXELS:
+        size = f"{image.width}x{image.height} pixels"
+        raise FieldError("images", f"{image.file_name} of {size} is too large; correct height and width")
+    name = fields.file_name({"file_name": image.file_name.replace("\\", "/")})
+    return dataclasses.replace(image, file_name=name)

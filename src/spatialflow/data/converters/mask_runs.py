@@ -204,5 +204,5 @@ class MaskRuns:
 
 def _to_rows(flat: NDArray[Integer], size: tuple[int, int]) -> NDArray[Integer]:
     """Pixels column by column as an (H, W) array."""
-    rows: NDArray[Integer] = cv2.transpose(flat.reshape(size[1], size[0]))
+    rows: NDArray[Any] = cv2.transpose(flat.reshape(size[1], size[0]))
     return rows
