@@ -11,7 +11,14 @@ from typing import Any
 import pytest
 
 from spatialflow.errors import DataError, OutputError
-from spatialflow.files import atomic_path, check_writable_folder, read_json, write_bytes, write_json
+from spatialflow.files import (
+    JsonListWriter,
+    atomic_path,
+    check_writable_folder,
+    read_json,
+    write_bytes,
+    write_json,
+)
 
 
 def names(folder: Path) -> list[str]:
@@ -187,3 +194,26 @@ def test_names_that_are_no_utf8_come_back(tmp_path: Path) -> None:
     name = b"caf\xe9.jpg".decode(errors="surrogateescape")
     write_json(tmp_path / "a.json", {"file_name": name, "other": "\u00e9"})
     assert read_json(tmp_path / "a.json") == {"file_name": name, "other": "\u00e9"}
+
+
+def test_a_long_list_is_written_entry_by_entry(tmp_path: Path) -> None:
+    for head, entries, tail in (
+        ({"a": 1}, [{"b": "é\udce9"}, 2], {"c": []}),
+        ({}, [], {}),
+        ({}, [[]], {"c": 0}),
+    ):
+        writer = JsonListWriter(tmp_path / "a.json", head, "list", shown="out.json")
+        for entry in entries:
+            writer.append(entry)
+        writer.finish(tail)
+        writer.close()
+        assert read_json(tmp_path / "a.json") == {**head, "list": entries, **tail}
+
+
+def test_a_list_that_cannot_be_written(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=r"out\.json: cannot be written .*choose another output folder"):
+        JsonListWriter(tmp_path / "none" / "a.json", {}, "list", shown="out.json")
+    writer = JsonListWriter(Path("/dev/full"), {}, "list", shown="out.json")
+    with pytest.raises(OutputError, match=r"out\.json: cannot be written \(No space left"):
+        writer.append("x" * 1_000_000)
+    writer.close()

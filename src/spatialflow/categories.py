@@ -12,9 +12,7 @@ from typing import Any
 from spatialflow.errors import DataError
 from spatialflow.files import read_json
 
-DETECTION_REMEDY = (
-    "convert it to COCO panoptic first (COCO's panopticapi has detection2panoptic_coco_format.py)"
-)
+DETECTION_REMEDY = "convert it to COCO panoptic first (spatialflow convert detection2panoptic)"
 """What errors advise to whoever gives a COCO detection file."""
 
 COCO_THINGS_OTHER_ID = 183

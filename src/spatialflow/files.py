@@ -4,7 +4,7 @@ import contextlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +33,17 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     except OutputError:
         raise
     except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror or error}); free some space or "
-                          f"choose another output folder") from error  # fmt: skip
+        raise _cannot_be_written(path, error) from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def _cannot_be_written(path: str | os.PathLike[str], error: OSError) -> OutputError:
+    return OutputError(
+        f"{path}: cannot be written ({error.strerror or error}); free some space or choose another output "
+        f"folder"
+    )
 
 
 def _umask() -> int:
@@ -54,11 +60,14 @@ def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
 
 def write_json(path: str | os.PathLike[str], content: Any, indent: int | None = None) -> None:
     """Write JSON atomically (UTF-8, numbers as they are)."""
+    write_bytes(path, _encode_json(content, indent))
+
+
+def _encode_json(content: Any, indent: int | None = None) -> bytes:
     try:
-        encoded = json.dumps(content, indent=indent, ensure_ascii=False).encode()
+        return json.dumps(content, indent=indent, ensure_ascii=False).encode()
     except UnicodeEncodeError:  # a file name that is no UTF-8: as an escape, from which the name comes back
-        encoded = json.dumps(content, indent=indent).encode()
-    write_bytes(path, encoded)
+        return json.dumps(content, indent=indent).encode()
 
 
 def read_json(path: str | os.PathLike[str]) -> Any:
@@ -98,3 +107,57 @@ def check_writable_folder(folder: str | os.PathLike[str]) -> Path:
             f"{folder}: cannot write there ({error.strerror or error}); choose another output folder"
         ) from error
     return folder
+
+
+class JsonListWriter:
+    """A JSON object of which one long list is written entry by entry, so that it need not be in memory.
+
+    The file is not written atomically: give a temporary name.
+
+    Args:
+        path: the file.
+        head: what comes before the list.
+        key: of the list.
+        shown: the name that errors give the file; by default ``path``.
+
+    Raises:
+        OutputError: it cannot be written; so do the methods.
+    """
+
+    def __init__(
+        self, path: Path, head: Mapping[str, Any], key: str, shown: str | os.PathLike[str] | None = None
+    ) -> None:
+        self._shown = path if shown is None else shown
+        self._separator = b""
+        with self._told():
+            self._file = path.open("wb")
+        before = _encode_json(head)[1:-1]
+        self._write(b"{" + before + (b", " if head else b"") + _encode_json(key) + b": [\n")
+
+    def append(self, entry: Any) -> None:
+        """Write one more entry."""
+        self._write(self._separator + _encode_json(entry))
+        self._separator = b",\n"
+
+    def finish(self, tail: Mapping[str, Any]) -> None:
+        """Write what comes after the list, and close the file."""
+        after = _encode_json(tail)[1:-1]
+        self._write(b"\n]" + (b", " if tail else b"") + after + b"}\n")
+        with self._told():
+            self._file.close()
+
+    def close(self) -> None:
+        """Close the file as it is; again does nothing."""
+        with contextlib.suppress(OSError):
+            self._file.close()
+
+    def _write(self, encoded: bytes) -> None:
+        with self._told():
+            self._file.write(encoded)
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise _cannot_be_written(self._shown, error) from error

@@ -4,10 +4,12 @@ A panoptic PNG stores one segment id a pixel as ``id = R + 256 G + 65536 B`` (CO
 cocodataset.org/#format-data); 0 is void.
 """
 
+import contextlib
 import io
 import os
 import struct
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,9 @@ _TURN: dict[object, Image.Transpose] = {
 """What turns a photo upright, by its EXIF orientation."""
 _BROKEN = (OSError, SyntaxError, ValueError, EOFError)
 """What Pillow raises on damaged files."""
+_PNG_OPTIONS = [cv2.IMWRITE_PNG_COMPRESSION, 1]
+if hasattr(cv2, "IMWRITE_PNG_FILTER"):  # older ones lack it; a third of the time
+    _PNG_OPTIONS += [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP]
 _PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
 """Every complete PNG's last chunk; some programs leave bytes after it."""
 
@@ -46,13 +51,29 @@ def read_photo(path: str | os.PathLike[str], upright: bool = True) -> NDArray[np
     Raises:
         DataError: the file is missing, not an image, or truncated.
     """
-    path = Path(path)
+    with _opened(Path(path)) as image:
+        return _to_rgb_pixels(image, upright)
+
+
+def read_image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
+    """(H, W) of an image as it is stored, from its header.
+
+    Raises:
+        DataError: the file is missing, or not an image.
+    """
+    with _opened(Path(path)) as image:
+        return image.height, image.width
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """A file opened by Pillow; what it and its use raise comes as one line that names the file."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # such as a damaged EXIF block: the pixels are fine
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path) as image:
-                return _to_rgb_pixels(image, upright)
+                yield image
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such image; check the path") from error
     except IsADirectoryError as error:
@@ -130,22 +151,39 @@ def read_id_png(path: str | os.PathLike[str]) -> NDArray[np.int32]:
     Raises:
         DataError: the file is missing, truncated, or not an 8-bit RGB image.
     """
+    return decode_id_png(read_png_bytes(path, "panoptic PNG"), str(path))
+
+
+def read_png_bytes(path: str | os.PathLike[str], what: str) -> bytes:
+    """The bytes of a file, unchecked; an error calls it ``what``.
+
+    Raises:
+        DataError: the file is missing or cannot be read.
+    """
     path = Path(path)
     try:
-        encoded = path.read_bytes()
+        return path.read_bytes()
     except FileNotFoundError as error:
-        raise DataError(f"{path}: no such panoptic PNG; check the folder and file_name") from error
+        raise DataError(f"{path}: no such {what}; check the folder and file_name") from error
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
-    return decode_id_png(encoded, str(path))
+
+
+def check_png(encoded: bytes, name: str) -> None:
+    """See that bytes begin and end as a PNG does.
+
+    Raises:
+        DataError: they do not.
+    """
+    if not encoded.startswith(b"\x89PNG\r\n\x1a\n"):
+        raise DataError(f"{name}: is not a PNG; ids need its lossless format")
+    if encoded.rfind(_PNG_END) < 0:
+        raise DataError(f"{name}: the PNG is truncated; write or fetch it again")
 
 
 def decode_id_png(encoded: bytes, name: str) -> NDArray[np.int32]:
     """Decode the bytes of a panoptic PNG; ``name`` is what an error calls it. See :func:`read_id_png`."""
-    if not encoded.startswith(b"\x89PNG\r\n\x1a\n"):
-        raise DataError(f"{name}: is not a PNG; panoptic ids need the lossless PNG format")
-    if encoded.rfind(_PNG_END) < 0:
-        raise DataError(f"{name}: the PNG is truncated; write or fetch it again")
+    check_png(encoded, name)
     rgba = _decode_png_to_rgba(encoded)
     if rgba is None:
         raise DataError(f"{name}: the PNG cannot be decoded; write or fetch it again")
@@ -183,11 +221,14 @@ def encode_id_png(ids: NDArray[np.integer]) -> bytes:
     if ids.size and not (int(ids.min()) >= 0 and int(ids.max()) <= MAX_SEGMENT_ID):
         raise ValueError(f"segment ids must lie in 0..{MAX_SEGMENT_ID}, got {ids.min()}..{ids.max()}")
     rgba = np.ascontiguousarray(ids, dtype="<u4").view(np.uint8).reshape(*ids.shape, 4)
-    ok, encoded = cv2.imencode(
-        ".png", cv2.cvtColor(rgba, cv2.COLOR_RGBA2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 1]
-    )
+    return encode_png(cv2.cvtColor(rgba, cv2.COLOR_RGBA2BGR))
+
+
+def encode_png(pixels: NDArray[Any]) -> bytes:
+    """Encode (H, W) or (H, W, 3) blue, green, red, of 8 or 16 bits, fast rather than small."""
+    ok, encoded = cv2.imencode(".png", pixels, _PNG_OPTIONS)
     if not ok:  # OpenCV reports no reason
-        raise ValueError("OpenCV could not encode the panoptic PNG")
+        raise ValueError("OpenCV could not encode the PNG")
     return encoded.tobytes()
 
 

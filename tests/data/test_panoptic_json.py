@@ -14,8 +14,8 @@ from spatialflow.data.panoptic_json import (
     SegmentInfo,
     read_prediction,
     read_truth,
-    segments_folder,
 )
+from spatialflow.data.reading import segments_folder
 from spatialflow.errors import DataError
 
 TRUTH: dict[str, Any] = {

@@ -1,18 +1,29 @@
-"""``spatialflow convert``: from other formats to ours."""
+"""``spatialflow convert``: from other formats to ours, and back."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from spatialflow.cli import convert_data
 from spatialflow.cli.console import say
 
 app = typer.Typer(invoke_without_command=True)
+_DATA: dict[str, Callable[..., None]] = {
+    "panoptic2detection": convert_data.panoptic2detection,
+    "panoptic2semantic": convert_data.panoptic2semantic,
+    "detection2panoptic": convert_data.detection2panoptic,
+    "two-channel2panoptic": convert_data.two_channel2panoptic,
+    "cityscapes": convert_data.cityscapes,
+}
+for name, command in _DATA.items():
+    app.command(name)(command)
 
 
 @app.callback()
 def convert(context: typer.Context) -> None:
-    """From other formats to ours."""
+    """From other formats to ours, and back."""
     if context.invoked_subcommand is None:
         say(context.get_help())
 

@@ -19,9 +19,14 @@ from spatialflow.data.panoptic_json import (
     ImageInfo,
     PanopticFile,
     read_truth,
+)
+from spatialflow.data.reading import (
+    find_images,
+    photo_path,
+    read_id_map,
+    read_photo_like,
     segments_folder,
 )
-from spatialflow.data.reading import find_images, photo_path, read_id_map, read_photo_like
 from spatialflow.data.transforms import Sample, Scale, augment
 from spatialflow.errors import DataError
 from spatialflow.structures import Target

@@ -55,7 +55,7 @@ def image_id(entry: Any, key: str) -> int | str:
 def file_name(entry: Any) -> str:
     """A relative path that stays inside its folder."""
     value = get(entry, "file_name")
-    if type(value) is not str or not value:
+    if type(value) is not str or not Path(value).name or "\0" in value:
         raise FieldError("file_name", f"the name of a file is expected, got {show(value)}")
     if Path(value).is_absolute() or ".." in Path(value).parts:
         raise FieldError("file_name", f"{value!r} leaves its folder; give a path relative to it, without ..")
@@ -65,14 +65,14 @@ def file_name(entry: Any) -> str:
 def area(info: Any) -> int:
     """A whole number of pixels, 0 or more; 12.0 counts, as some tools write it."""
     value = get(info, "area")
-    if not _is_number(value) or value < 0 or value != int(value):
+    if not is_number(value) or value < 0 or value != int(value):
         raise FieldError("area", f"a whole number of pixels is expected, got {show(value)}")
     return int(value)
 
 
 def bbox(value: Any) -> tuple[float, float, float, float]:
     """x, y, w, h in pixels."""
-    if not isinstance(value, list) or len(value) != 4 or not all(_is_number(v) for v in value):
+    if not isinstance(value, list) or len(value) != 4 or not all(is_number(v) for v in value):
         raise FieldError("bbox", f"four numbers x, y, w, h are expected, got {show(value)}")
     if value[2] < 0 or value[3] < 0:
         raise FieldError(
@@ -81,10 +81,9 @@ def bbox(value: Any) -> tuple[float, float, float, float]:
     return (value[0], value[1], value[2], value[3])
 
 
-def _is_number(value: Any) -> bool:
-    return (
-        type(value) in (int, float) and -1e15 < value < 1e15
-    )  # neither NaN nor beyond what a float holds exactly
+def is_number(value: Any) -> bool:
+    """Whether this is a number that a float holds exactly enough; NaN and booleans are not."""
+    return type(value) in (int, float) and -1e15 < value < 1e15
 
 
 def show(value: Any) -> str:

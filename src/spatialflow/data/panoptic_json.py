@@ -76,7 +76,20 @@ def read_truth(path: str | os.PathLike[str]) -> PanopticFile:
         DataError: the file cannot be read, is not COCO panoptic, lacks a key, or contradicts itself.
     """
     path = Path(path)
-    content = _read_panoptic(path)
+    return parse_truth(read_panoptic(path), path)
+
+
+def parse_truth(content: Mapping[str, Any], path: Path, is_complete: bool = True) -> PanopticFile:
+    """The content of ``path`` as :func:`read_truth` gives it.
+
+    Args:
+        content: of the file, see :func:`read_panoptic`.
+        path: named in errors.
+        is_complete: whether each segment must state area and iscrowd, which not all files have.
+
+    Raises:
+        DataError: the file is not COCO panoptic, lacks a key, or contradicts itself.
+    """
     for key in ("images", "categories"):
         if key not in content:
             raise DataError(
@@ -84,8 +97,8 @@ def read_truth(path: str | os.PathLike[str]) -> PanopticFile:
             )
     categories = Categories.from_json(content["categories"], str(path))
     try:
-        images = _read_images(content["images"])
-        annotations = _read_annotations(content["annotations"], is_truth=True)
+        images = parse_images(content["images"])
+        annotations = _read_annotations(content["annotations"], is_truth=is_complete)
         _check_references(annotations, images, categories)
     except FieldError as error:
         raise DataError(f"{path}: {error.field}: {error.problem}") from None
@@ -102,7 +115,7 @@ def read_prediction(path: str | os.PathLike[str]) -> PanopticFile:
         DataError: the file cannot be read, is not COCO panoptic, lacks a key, or contradicts itself.
     """
     path = Path(path)
-    content = _read_panoptic(path)
+    content = read_panoptic(path)
     stated = content.get("categories")
     categories = None if stated is None else Categories.from_json(stated, str(path))
     try:
@@ -125,32 +138,17 @@ def read_images(path: str | os.PathLike[str]) -> dict[ImageId, ImageInfo]:
             f"{path}: images: the key is missing; a list of photos (id, file_name, height, width) is expected"
         )
     try:
-        return _read_images(content["images"])
+        return parse_images(content["images"])
     except FieldError as error:
         raise DataError(f"{path}: {error.field}: {error.problem}") from None
 
 
-def _read_images(entries: Any) -> dict[ImageId, ImageInfo]:
-    return _by_id(entries, "images", _parse_image, lambda image: image.id, "id")
-
-
-def segments_folder(json_path: str | os.PathLike[str], folder: str | os.PathLike[str] | None = None) -> Path:
-    """Folder of a file's PNGs: ``folder``, or by COCO's habit the JSON's path without ``.json``.
+def read_panoptic(path: Path) -> Mapping[str, Any]:
+    """A file's top level, once it is plain that this is COCO panoptic and not one of its cousins.
 
     Raises:
-        DataError: there is no such folder.
+        DataError: the file cannot be read, or is of another kind.
     """
-    chosen = Path(json_path).with_suffix("") if folder is None else Path(folder)
-    if not chosen.is_dir():
-        raise DataError(
-            f"{chosen}: no such folder of panoptic PNGs for {json_path}; name the folder they are in "
-            f"(data.train_segments, data.val_segments; --gt-dir, --pred-dir)"
-        )
-    return chosen
-
-
-def _read_panoptic(path: Path) -> Mapping[str, Any]:
-    """The file's top level, once it is plain that this is COCO panoptic and not one of its cousins."""
     content = read_json(path)
     if isinstance(content, list):
         raise DataError(
@@ -191,6 +189,15 @@ def _by_id(
             raise error.under(f"{name}[{i}]") from None
         found[key(item)] = item
     return found
+
+
+def parse_images(entries: Any) -> dict[ImageId, ImageInfo]:
+    """The ``images`` list of a COCO file, by id.
+
+    Raises:
+        FieldError: it is no such list, or an id is given twice.
+    """
+    return _by_id(entries, "images", _parse_image, lambda image: image.id, "id")
 
 
 def _read_annotations(entries: Any, is_truth: bool) -> dict[ImageId, ImageAnnotation]:

@@ -73,6 +73,21 @@ def _split_of(annotations: Path) -> str:
     return split
 
 
+def segments_folder(json_path: str | os.PathLike[str], folder: str | os.PathLike[str] | None = None) -> Path:
+    """Folder of a file's PNGs: ``folder``, or by COCO's habit the JSON's path without ``.json``.
+
+    Raises:
+        DataError: there is no such folder.
+    """
+    chosen = Path(json_path).with_suffix("") if folder is None else Path(folder)
+    if not chosen.is_dir():
+        raise DataError(
+            f"{chosen}: no such folder of panoptic PNGs for {json_path}; name the folder they are in "
+            f"(data.train_segments, data.val_segments; --gt-dir, --pred-dir; --segments)"
+        )
+    return chosen
+
+
 def read_id_map(
     path: Path, image: ImageInfo, ids: NDArray[np.integer], annotations: str | os.PathLike[str]
 ) -> NDArray[np.int32]:
@@ -87,13 +102,49 @@ def read_id_map(
     Raises:
         DataError: no PNG that can be read, another size, or other segments.
     """
+    id_map = read_sized_id_map(path, image, annotations)
+    check_painted(path, ids_in(id_map), image, ids, annotations)
+    return id_map
+
+
+def read_sized_id_map(path: Path, image: ImageInfo, annotations: str | os.PathLike[str]) -> NDArray[np.int32]:
+    """Segment ids of a PNG, (H, W) int32, whatever they are.
+
+    Raises:
+        DataError: no PNG that can be read, or another size than ``images`` says.
+    """
     id_map = read_id_png(path)
-    if id_map.shape != (image.height, image.width):
+    check_size(path, id_map.shape, image, annotations)
+    return id_map
+
+
+def check_size(
+    path: Path, size: tuple[int, ...], image: ImageInfo, annotations: str | os.PathLike[str]
+) -> None:
+    """See that a file's (H, W) is what ``images`` of the JSON says.
+
+    Raises:
+        DataError: it is not.
+    """
+    if size != (image.height, image.width):
         raise DataError(
-            f"{path}: is {_show(id_map.shape)} pixels, but images says {image.width}x{image.height} for "
+            f"{path}: is {_show(size)} pixels, but images says {image.width}x{image.height} for "
             f"image {image.id!r} in {annotations}; correct height and width there, or the PNG"
         )
-    painted = ids_in(id_map)
+
+
+def check_painted(
+    path: Path,
+    painted: NDArray[np.integer],
+    image: ImageInfo,
+    ids: NDArray[np.integer],
+    annotations: str | os.PathLike[str],
+) -> None:
+    """See that the ids in a PNG are those that ``segments_info`` lists.
+
+    Raises:
+        DataError: they are others.
+    """
     where = f"segments_info of image {image.id!r} in {annotations}"
     for segment_id in np.setdiff1d(painted, ids)[:1]:
         raise DataError(
@@ -101,7 +152,6 @@ def read_id_map(
         )
     for segment_id in np.setdiff1d(ids, painted)[:1]:
         raise DataError(f"{path}: segment {segment_id} has no pixel but is in {where}; drop it, or paint it")
-    return id_map
 
 
 def read_photo_like(path: Path, png: Path, size: tuple[int, ...]) -> NDArray[np.uint8]:

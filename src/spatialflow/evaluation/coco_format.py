@@ -2,8 +2,6 @@
 
 import contextlib
 import os
-import shutil
-import socket
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from types import TracebackType
@@ -12,11 +10,13 @@ from typing import Any, Self
 from PIL import Image
 
 from spatialflow.categories import Categories
+from spatialflow.data.panoptic_files import image_entry, is_png_inside, listed_pngs
 from spatialflow.data.panoptic_json import ImageId, ImageInfo
 from spatialflow.errors import DataError, OutputError
 from spatialflow.evaluation.ranks import ALONE, Ranks
 from spatialflow.files import check_writable_folder, read_json, write_json
 from spatialflow.image_io import write_photo
+from spatialflow.staging import Staging, remove_earlier
 from spatialflow.structures import PanopticPrediction
 
 INFO = {"description": "prediction of SpatialFlow"}
@@ -52,14 +52,9 @@ class ResultWriter:
         """
         self.folder = Path(folder)
         self.json_path = self.folder / f"{name}.json"
-        self._is_new = not self.folder.exists()
         _refuse_foreign(self.json_path)
         self._name = name
-        check_writable_folder(self.folder)  # an error is to name this, not the hidden one
-        self._staged = check_writable_folder(self.folder / _staging(name, os.getpid()))
-        for left in self.folder.glob(_staging(name, "*")):  # of runs on this machine that were killed
-            if not _is_running(int(left.suffixes[-2].removeprefix("."))):
-                shutil.rmtree(left, ignore_errors=True)
+        self._staging = Staging(self.folder, name)
         self._entries: dict[ImageId, dict[str, Any]] = {}
         self._file_names: set[str] = set()
 
@@ -70,10 +65,7 @@ class ResultWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Remove what has not been shown."""
-        shutil.rmtree(self._staged, ignore_errors=True)
-        if self._is_new:
-            with contextlib.suppress(OSError):  # not empty: there is a result
-                self.folder.rmdir()
+        self._staging.__exit__(kind, error, trace)
 
     def __len__(self) -> int:
         """Number of predictions so far."""
@@ -99,14 +91,14 @@ class ResultWriter:
             ValueError: the image or the name was added before, or the name leaves the folder.
         """
         name = PurePosixPath(png_name)
-        if not _is_png_inside(name):
+        if not is_png_inside(name):
             raise ValueError(f"{png_name!r} is not the name of a PNG inside the folder")
         if image_id in self._entries or png_name in self._file_names:
             raise ValueError(f"image {image_id!r} or {png_name!r} was added before")
-        prediction.save(self._staged / self._name / name)
+        prediction.save(self._staging.hidden / self._name / name)
         if overlay is not None:
             overlay.thumbnail((_JPEG_SIDE, _JPEG_SIDE))
-            write_photo(self._staged / OVERLAYS / name.with_suffix(".jpg"), overlay)
+            write_photo(self._staging.hidden / OVERLAYS / name.with_suffix(".jpg"), overlay)
         self._entries[image_id] = prediction.to_coco(image_id, png_name)
         self._file_names.add(png_name)
 
@@ -129,10 +121,11 @@ class ResultWriter:
         }
         self._check_free()
         ranks.wait()
-        if ranks.is_first:
-            self._remove_earlier()
+        if ranks.is_first:  # the JSON first, so that none is left that names missing PNGs
+            remove_earlier([self.json_path, *self._earlier()])
         ranks.wait()
-        self._show_pictures()
+        check_writable_folder(self.folder / self._name)
+        self._staging.show()
         ranks.wait()
         if ranks.is_first:
             ordered = [entries[image.id] for image in images] or list(entries.values())
@@ -146,50 +139,18 @@ class ResultWriter:
         Raises:
             OutputError: it names the file that is in the way.
         """
-        earlier = {self.folder / name for name in self._earlier()}
-        for source in self._staged.rglob("*.*"):
-            target = self.folder / source.relative_to(self._staged)
-            if target.is_file() and target not in earlier:
-                raise OutputError(
-                    f"{target}: is of no earlier result that {self.json_path} lists, so it is not replaced; "
-                    f"remove it, or choose another output folder"
-                )
-
-    def _remove_earlier(self) -> None:
-        """Remove an earlier result, the JSON first, so that none is left that names missing PNGs."""
-        path = self.json_path
-        try:
-            stale = self._earlier()
-            path.unlink(missing_ok=True)
-            for name in stale:
-                path = self.folder / name
-                path.unlink(missing_ok=True)
-        except OSError as error:
+        target = self._staging.in_the_way(allowed=set(self._earlier()))
+        if target is not None:
             raise OutputError(
-                f"{path}: of an earlier result, cannot be removed ({error.strerror or error}); remove it, or "
-                f"choose another output folder"
-            ) from error
+                f"{target}: is of no earlier result that {self.json_path} lists, so it is not replaced; "
+                f"remove it, or choose another output folder"
+            )
 
-    def _earlier(self) -> list[PurePosixPath]:
-        """Files of an earlier result besides its JSON, relative to the folder."""
-        pngs = _pngs_of_result(self.json_path)
-        pictures = [OVERLAYS / png.with_suffix(".jpg") for png in pngs]
-        return [self._name / png for png in pngs] + pictures
-
-    def _show_pictures(self) -> None:
-        """Move all PNGs and pictures of this process to their places."""
-        check_writable_folder(self.folder / self._name)
-        for source in sorted(self._staged.rglob("*")):
-            target = self.folder / source.relative_to(self._staged)
-            try:
-                if source.is_dir():
-                    target.mkdir(exist_ok=True)
-                else:
-                    source.replace(target)
-            except OSError as error:
-                raise OutputError(
-                    f"{target}: cannot be written ({error.strerror or error}); choose another output folder"
-                ) from error
+    def _earlier(self) -> list[Path]:
+        """Files of an earlier result besides its JSON."""
+        pngs = listed_pngs(self.json_path, "info", INFO)
+        pictures = [self.folder / OVERLAYS / png.with_suffix(".jpg") for png in pngs]
+        return [self.folder / self._name / png for png in pngs] + pictures
 
     def _write_list(
         self, entries: list[dict[str, Any]], categories: Categories, images: Sequence[ImageInfo]
@@ -197,28 +158,11 @@ class ResultWriter:
         """Write the JSON file, atomically; ``entries`` are those of all processes."""
         content = {
             "info": INFO,
-            "images": [
-                {"id": i.id, "file_name": i.file_name, "height": i.height, "width": i.width} for i in images
-            ],
+            "images": [image_entry(image) for image in images],
             "annotations": entries,
             "categories": categories.to_json(),
         }
         write_json(self.json_path, content)
-
-
-def _staging(name: str, process: object) -> str:
-    """Name of a process's hidden folder; on a shared disk other machines have processes of that number."""
-    return f".{name}-{socket.gethostname()}.{process}.partial"
-
-
-def _is_running(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:  # of another user
-        return True
-    return True
 
 
 def _refuse_foreign(json_path: Path) -> None:
@@ -232,17 +176,3 @@ def _refuse_foreign(json_path: Path) -> None:
         raise OutputError(
             f"{json_path}: is no result of spatialflow, so it is not replaced; choose another output folder"
         )
-
-
-def _is_png_inside(name: PurePosixPath) -> bool:
-    return not name.is_absolute() and ".." not in name.parts and name.suffix.lower() == ".png"
-
-
-def _pngs_of_result(json_path: Path) -> list[PurePosixPath]:
-    """PNGs that a result written here lists; none of any other file, which may be someone's ground truth."""
-    with contextlib.suppress(DataError, KeyError, TypeError):  # missing, or not as it was written
-        content = read_json(json_path)
-        if content["info"] == INFO:
-            names = [PurePosixPath(entry["file_name"]) for entry in content["annotations"]]
-            return [name for name in names if _is_png_inside(name)]
-    return []

@@ -1,11 +1,7 @@
 """Prediction and truth of each image of two COCO-panoptic files, matched on all cores."""
 
-import ctypes
-import itertools
 import os
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,21 +14,13 @@ from spatialflow.data.panoptic_json import (
     PanopticFile,
     read_prediction,
     read_truth,
-    segments_folder,
 )
+from spatialflow.data.reading import segments_folder
 from spatialflow.errors import DataError
 from spatialflow.evaluation.matching import match_segments
 from spatialflow.evaluation.segment_table import SegmentTable
 from spatialflow.image_io import read_id_png
-
-_IMAGES_A_TASK = 4
-_TASKS_A_WORKER = 4
-"""Handed out ahead, so that no worker waits for the slowest; bounds what is in memory."""
-
-_KEPT_BYTES = 1 << 24
-"""More than any array made of one image; see :func:`_keep_freed_memory`."""
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
-"""Of glibc's malloc.h."""
+from spatialflow.workers import map_in_order
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,48 +108,10 @@ def _prediction_of(annotation: ImageAnnotation, truth: PanopticFile, pred: Panop
     return found
 
 
-def _keep_freed_memory() -> None:
-    """Let the C library reuse the memory of one image's arrays for the next instead of giving it back.
-
-    glibc hands large freed blocks to the operating system, and each new page costs a fault: on virtual
-    machines more time than all the rest of the evaluation. Other C libraries are left as they are.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
-    if mallopt is not None:
-        mallopt(_M_MMAP_THRESHOLD, _KEPT_BYTES)
-        mallopt(_M_TRIM_THRESHOLD, 4 * _KEPT_BYTES)
-
-
 def count_pairs(pairs: FilePairs, workers: int | None = None) -> Iterator[NDArray[np.float64]]:
     """Match every image, on ``workers`` threads (default: all cores); yields in the order of the pairs.
-
-    Threads, not processes: decoding and counting release the interpreter's lock, and nothing needs copying.
 
     Raises:
         DataError: see :meth:`FilePairs.count`; of several faults, the first by order.
     """
-    if workers is None:
-        workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if workers < 1:
-        raise ValueError(f"at least one worker is needed, got {workers}")
-
-    _keep_freed_memory()
-
-    def count_some(indices: range) -> list[NDArray[np.float64]]:
-        return [pairs.count(index) for index in indices]
-
-    tasks = iter(
-        [range(i, min(i + _IMAGES_A_TASK, len(pairs))) for i in range(0, len(pairs), _IMAGES_A_TASK)]
-    )
-    pool = ThreadPoolExecutor(workers)
-    try:
-        running: deque[Future[list[NDArray[np.float64]]]] = deque()
-        ahead = workers * _TASKS_A_WORKER
-        for task in itertools.islice(tasks, ahead):
-            running.append(pool.submit(count_some, task))
-        while running:
-            yield from running.popleft().result()
-            for task in itertools.islice(tasks, 1):
-                running.append(pool.submit(count_some, task))
-    finally:
-        pool.shutdown(cancel_futures=True)
+    return map_in_order(pairs.count, range(len(pairs)), workers)

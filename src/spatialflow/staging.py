@@ -1,0 +1,112 @@
+"""Several files written out of sight, which appear together once all are there."""
+
+import contextlib
+import glob
+import os
+import shutil
+import socket
+from collections.abc import Collection, Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from spatialflow.errors import OutputError
+from spatialflow.files import check_writable_folder
+
+
+class Staging:
+    """A hidden folder, one for each process, whose files move to their places at the end.
+
+    Whatever ends the ``with`` block before :meth:`show` leaves no trace.
+
+    Args:
+        folder: where the files are to appear; made if need be.
+        name: tells apart what is written to one folder.
+
+    Raises:
+        OutputError: the folder cannot be written to.
+    """
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.folder = folder
+        self._is_new = not folder.exists()
+        check_writable_folder(folder)  # an error is to name this, not the hidden one
+        self.hidden = check_writable_folder(folder / _hidden_name(name, os.getpid()))
+        for left in folder.glob(_hidden_name(glob.escape(name), "*")):  # of runs here that were killed
+            process = left.suffixes[-2].removeprefix(".")
+            if process.isdecimal() and not _is_running(int(process)):
+                shutil.rmtree(left, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Remove what has not been shown."""
+        shutil.rmtree(self.hidden, ignore_errors=True)
+        if self._is_new:
+            with contextlib.suppress(OSError):  # not empty: there is a result
+                self.folder.rmdir()
+
+    def in_the_way(self, allowed: Collection[Path] = ()) -> Path | None:
+        """A file that would be replaced by what has been written so far, and is not among ``allowed``."""
+        for source in self.hidden.rglob("*.*"):
+            target = self._target(source)
+            if target.is_file() and target not in allowed:
+                return target
+        return None
+
+    def show(self, last: str | None = None) -> None:
+        """Move all files to their places; ``last``, which lists the others, after them.
+
+        Raises:
+            OutputError: one cannot be moved.
+        """
+        held = None if last is None else self.hidden / last
+        moved = [source for source in sorted(self.hidden.rglob("*")) if source != held]
+        for source in moved if held is None else [*moved, held]:
+            target = self._target(source)
+            try:
+                if source.is_dir():
+                    target.mkdir(exist_ok=True)
+                else:
+                    source.replace(target)
+            except OSError as error:
+                raise OutputError(
+                    f"{target}: cannot be written ({error.strerror or error}); choose another output folder"
+                ) from error
+
+    def _target(self, source: Path) -> Path:
+        return self.folder / source.relative_to(self.hidden)
+
+
+def remove_earlier(paths: Iterable[Path]) -> None:
+    """Remove the files of an earlier result, in this order, which may be gone already.
+
+    Raises:
+        OutputError: one cannot be removed.
+    """
+    for path in paths:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise OutputError(
+                f"{path}: of an earlier result, cannot be removed ({error.strerror or error}); remove it, or "
+                f"choose another output folder"
+            ) from error
+
+
+def _hidden_name(name: str, process: object) -> str:
+    """On a shared disk other machines have processes of that number."""
+    return f".{name}-{socket.gethostname()}.{process}.partial"
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # of another user
+        return True
+    return True
