@@ -76,7 +76,7 @@ def read_json(path: str | os.PathLike[str]) -> Any:
         raise DataError(f"{path}: is a folder, a JSON file is expected") from error
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # also a number of 5000 digits, or lists 10,000 deep
         raise DataError(
             f"{path}: is not valid JSON ({error}); it may be truncated, fetch it again"
         ) from error

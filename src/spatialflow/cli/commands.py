@@ -6,8 +6,9 @@ from typing import Annotated, Literal, cast
 import typer
 
 from spatialflow.cli.console import complain, one_progress, output, progress, say
-from spatialflow.errors import ConfigError, OutputError
-from spatialflow.files import check_writable_folder, write_json
+from spatialflow.cli.options import JsonOut, check_json_out
+from spatialflow.errors import ConfigError
+from spatialflow.files import write_json
 
 Overrides = Annotated[
     list[str] | None,
@@ -38,9 +39,6 @@ Metrics = Annotated[
     ),
 ]
 PerClass = Annotated[bool, typer.Option("--per-class", help="Also list every category.")]
-JsonOut = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Also write the numbers to this JSON file.")
-]
 
 
 def train(
@@ -104,7 +102,7 @@ def evaluate(
     with join_ranks() as ranks:
         device = local_device(device) if ranks.size > 1 else device
         choose(device, cast(Precision, precision))  # a wrong one is told before the model is read
-        _check_json_out(json_out)
+        check_json_out(json_out)
         model, notes = model_for_data(checkpoint, config, overrides)
         instances = InstanceTable(model.categories) if kinds else None
         predictor = Predictor(model, device, cast(Precision, precision), tta)
@@ -196,7 +194,7 @@ def pq(
     from spatialflow.evaluation.panoptic_quality import evaluate_pq
     from spatialflow.evaluation.report import pq_table
 
-    _check_json_out(json_out)
+    check_json_out(json_out)
     with progress("score") as (show,):
         result = evaluate_pq(truth, prediction, gt_dir, pred_dir, progress=show)
     output.print(pq_table(result, result.categories, per_class))
@@ -228,14 +226,6 @@ def _split_metrics(first: str, words: list[str]) -> tuple[list[Literal["bbox", "
     if "segm" in named:
         kinds.append("segm")
     return kinds, [word for word in words if word not in METRICS]
-
-
-def _check_json_out(path: Path | None) -> None:
-    """Find out before long work, not after it."""
-    if path is not None:
-        if path.is_dir():
-            raise OutputError(f"{path}: is a folder; give --json-out the name of a file")
-        check_writable_folder(path.parent)
 
 
 def _announce_result(out: Path) -> None:

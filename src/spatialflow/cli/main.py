@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from spatialflow.cli import commands, convert
+from spatialflow.cli import commands, convert, data
 from spatialflow.cli.console import complain, errors, say
 from spatialflow.errors import SpatialFlowError
 
@@ -30,6 +30,7 @@ for command in (
     app.command()(command)
 
 app.add_typer(convert.app, name="convert")
+app.add_typer(data.app, name="data")
 
 # typer exports only one of its usage errors; this is what all of them have in common
 _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
@@ -55,8 +56,8 @@ def spatialflow(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave the process.
 
-    Exit code 0: done. 1: done, but some photos were skipped. 2: the user's mistake, told in one line on
-    standard error. 130: interrupted.
+    Exit code 0: done. 1: done, but some photos were skipped, or ``data check`` found errors. 2: the user's
+    mistake, told in one line on standard error. 130: interrupted.
     """
     sys.exit(run(arguments))
 

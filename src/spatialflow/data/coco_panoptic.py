@@ -21,13 +21,10 @@ from spatialflow.data.panoptic_json import (
     read_truth,
     segments_folder,
 )
-from spatialflow.data.reading import find_images, read_id_map, read_photo_like
+from spatialflow.data.reading import SMALLEST_SIDE, find_images, read_id_map, read_photo_like
 from spatialflow.data.transforms import Sample, Scale, augment
 from spatialflow.errors import DataError
 from spatialflow.structures import Target
-
-SMALLEST_SIDE = 32
-"""Photos with a side below this many pixels are left out of training, as the original does."""
 
 _log = logging.getLogger(__name__)
 

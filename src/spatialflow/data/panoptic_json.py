@@ -76,7 +76,7 @@ def read_truth(path: str | os.PathLike[str]) -> PanopticFile:
         DataError: the file cannot be read, is not COCO panoptic, lacks a key, or contradicts itself.
     """
     path = Path(path)
-    content = _read_panoptic(path)
+    content = read_panoptic(path)
     for key in ("images", "categories"):
         if key not in content:
             raise DataError(
@@ -102,7 +102,7 @@ def read_prediction(path: str | os.PathLike[str]) -> PanopticFile:
         DataError: the file cannot be read, is not COCO panoptic, lacks a key, or contradicts itself.
     """
     path = Path(path)
-    content = _read_panoptic(path)
+    content = read_panoptic(path)
     stated = content.get("categories")
     categories = None if stated is None else Categories.from_json(stated, str(path))
     try:
@@ -127,8 +127,12 @@ def segments_folder(json_path: str | os.PathLike[str], folder: str | os.PathLike
     return chosen
 
 
-def _read_panoptic(path: Path) -> Mapping[str, Any]:
-    """The file's top level, once it is plain that this is COCO panoptic and not one of its cousins."""
+def read_panoptic(path: Path) -> Mapping[str, Any]:
+    """The file's top level, once it is plain that this is COCO panoptic and not one of its cousins.
+
+    Raises:
+        DataError: the file cannot be read, or is something else.
+    """
     content = read_json(path)
     if isinstance(content, list):
         raise DataError(

@@ -10,6 +10,9 @@ from spatialflow.data.panoptic_json import ImageInfo
 from spatialflow.errors import DataError
 from spatialflow.image_io import read_id_png, read_photo
 
+SMALLEST_SIDE = 32
+"""Photos with a side below this many pixels are left out of training, as the original does."""
+
 
 def find_images(
     annotations: str | os.PathLike[str], file_name: str, folder: str | os.PathLike[str] | None = None
@@ -28,14 +31,7 @@ def find_images(
                 f"{folder}: no such folder of photos for {annotations}; name the folder they are in"
             )
         return Path(folder)
-    here = Path(annotations).parent
-    above = Path(os.path.normpath(here / ".."))
-    usual = [
-        above / "images",
-        above / Path(annotations).stem.removeprefix("panoptic_"),
-        here / "images",
-        here,
-    ]
+    usual = usual_image_folders(annotations)
     for place in usual:
         if (place / file_name).is_file():
             return place
@@ -43,6 +39,18 @@ def find_images(
         f"{annotations}: the photo {file_name} is in none of {', '.join(map(str, usual))}; "
         f"name the folder of the photos (data.train_images, data.val_images)"
     )
+
+
+def usual_image_folders(annotations: str | os.PathLike[str]) -> list[Path]:
+    """Where the photos of a JSON are looked for, if nobody says where they are, in this order."""
+    here = Path(annotations).parent
+    above = Path(os.path.normpath(here / ".."))
+    return [
+        above / "images",
+        above / Path(annotations).stem.removeprefix("panoptic_"),
+        here / "images",
+        here,
+    ]
 
 
 def read_id_map(
