@@ -95,7 +95,8 @@ def read_items(path: Path, content: dict[str, Any], findings: Findings) -> list[
     left = _join_by_id(items, annotations, findings)
     _join_by_stem(items, left, findings)
     _find_shared_files(images, kinds.PHOTO_LISTED_TWICE, findings)
-    _find_shared_files(annotations, kinds.PNG_LISTED_TWICE, findings)
+    used = [*(item.annotation for item in items if item.annotation is not None), *left]
+    _find_shared_files({id(entry): entry for entry in used}.values(), kinds.PNG_LISTED_TWICE, findings)
     return items
 
 

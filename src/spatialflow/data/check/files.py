@@ -73,7 +73,8 @@ def read_photo_facts(path: Path) -> tuple[PhotoFacts, StoredPhoto]:
 def read_photo_of(item: Item, folder: Folder) -> tuple[PhotoFacts | None, list[Finding]]:
     """The photo of an item, or None if it cannot be read, and what is wrong with it."""
     drops = _leave_out(item)
-    path, findings = _locate(item.image, folder, (kinds.PHOTO_MISSING, kinds.PHOTO_MISNAMED), drops)
+    guess = None if item.annotation is None else item.annotation.stem
+    path, findings = _locate(item.image, folder, (kinds.PHOTO_MISSING, kinds.PHOTO_MISNAMED), drops, guess)
     if path is None:
         return None, findings
     name = path.relative_to(folder.path).as_posix()
@@ -100,8 +101,8 @@ def read_png_of(item: Item, folder: Folder) -> tuple[NDArray[np.int32] | None, b
     """The id map of an item's PNG, or None if it cannot be read; whether it has a palette; what is wrong."""
     assert item.annotation is not None
     drops = _leave_out(item)
-    guess = None if item.image.stem is None else f"{item.image.stem}.png"
-    path, findings = _locate(item.annotation, folder, (kinds.PNG_MISSING, kinds.PNG_MISNAMED), drops, guess)
+    absent = (kinds.PNG_MISSING, kinds.PNG_MISNAMED)
+    path, findings = _locate(item.annotation, folder, absent, drops, item.image.stem)
     if path is None:
         return None, False, findings
     name = path.relative_to(folder.path).as_posix()
@@ -134,13 +135,15 @@ def _locate(
         folder: where to look.
         absent: the kinds of a file that is nowhere, and of one that has another name.
         drops: what leaves the image out, if there is no file.
-        guess: a name to look for if the entry has none.
+        guess: the stem to look for if the entry has no name that a file can have.
     """
     name = entry.file_name
     if name is not None and "\\" not in name and folder.has(name):
         return folder.path / name, []
     stated = entry.raw.get("file_name")
-    meant = folder.meant(stated if isinstance(stated, str) and stated else guess or "")
+    meant = folder.meant(stated) if isinstance(stated, str) else None
+    if meant is None and name is None and guess is not None:
+        meant = folder.meant(guess)
     repairs: tuple[Repair, ...] = drops
     if meant is not None:
         says = f"{entry.where}: file_name {stated!r} -> {meant!r}"

@@ -79,14 +79,17 @@ def _without(content: dict[str, Any], dropped: set[int]) -> dict[str, Any]:
         return [entry for entry in entries if id(entry) not in dropped]
 
     lists = {key: keep(content[key]) for key in ("images", "annotations", "categories")}
-    for annotation in lists["annotations"]:
-        if isinstance(annotation, dict) and isinstance(annotation.get("segments_info"), list):
-            annotation["segments_info"] = keep(annotation["segments_info"])
+    for annotation in _with_segments(lists["annotations"]):
+        annotation["segments_info"] = keep(annotation["segments_info"])
     return {**content, **lists}
 
 
 def _entries(content: dict[str, Any]) -> set[int]:
     """Identities of all entries."""
-    annotations = content["annotations"]
-    segments = (entry for a in annotations if isinstance(a, dict) for entry in a.get("segments_info") or ())
-    return {id(e) for e in itertools.chain(content["images"], annotations, content["categories"], segments)}
+    segments = (entry for a in _with_segments(content["annotations"]) for entry in a["segments_info"])
+    lists = (content[key] for key in ("images", "annotations", "categories"))
+    return {id(entry) for entry in itertools.chain(*lists, segments)}
+
+
+def _with_segments(annotations: list[Any]) -> list[dict[str, Any]]:
+    return [a for a in annotations if isinstance(a, dict) and isinstance(a.get("segments_info"), list)]

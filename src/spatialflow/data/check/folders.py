@@ -28,6 +28,8 @@ class Folder:
     """Clean names, relative to the folder."""
     foreign: Collection[Path] = ()
     """Files, and folders with all that is in them, that are of another kind."""
+    meant_files: set[str] = field(default_factory=set)
+    """Files that wrong names were found to stand for."""
     _index: dict[str, list[str]] | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -45,9 +47,13 @@ class Folder:
         Cityscapes' own panoptic files name photos as no photo is named.
         """
         plain = name.replace("\\", "/")
-        if plain != name and self.has(plain):
-            return plain
-        path = PurePosixPath(plain)
+        found = plain if plain != name and self.has(plain) else self._alike(plain)
+        if found is not None:
+            self.meant_files.add(clean_name(found))
+        return found
+
+    def _alike(self, name: str) -> str | None:
+        path = PurePosixPath(name)
         stem = path.stem.casefold()
         stems = {stem, stem.replace(*_CITYSCAPES)}
         found = [f for s in stems for f in self._by_stem().get(s, ()) if f not in self.listed]
@@ -59,7 +65,7 @@ class Folder:
         """Files that are not listed, in this folder and in those below it of which others are listed."""
         below = {str(PurePosixPath(name).parent) for name in self.listed} | {"."}
         names = (clean_name(f"{folder}/{name}") for folder in sorted(below) for name in self._names(folder))
-        return [name for name in names if name not in self.listed]
+        return [name for name in names if name not in self.listed and name not in self.meant_files]
 
     def _names(self, folder: str) -> list[str]:
         try:

@@ -61,8 +61,13 @@ def check_image(item: Item, places: Places) -> ImageReport:
     if item.annotation is not None:
         listed = read_segments(item.annotation, places.known)
         id_map, painted = _read_png(item, places, report, listed)
-        is_comparable = id_map is not None and _has_a_right_size(item, report.photo, id_map)
-        compare(listed, painted if is_comparable else None)
+        if (
+            id_map is None
+            or item.annotation.segments is None
+            or not _has_right_size(item, report.photo, id_map)
+        ):
+            painted = None
+        compare(listed, painted)
         report.findings += listed.findings
         _use(listed, painted or {}, places.known, report)
     report.findings += _compare_sizes(item.image, report.photo, id_map)
@@ -104,15 +109,16 @@ def _use(
         if segment.category_id is not None:
             area = 0 if segment.id is None else painted.get(segment.id, (0, ()))[0]
             report.segments.append(SegmentUse(segment.category_id, area, segment.is_crowd))
-    is_thing = [known[use.category_id].is_thing for use in report.segments]
-    needs_thing = any(category.is_thing for category in known.values())
+    # a category that does not say what it is may be a thing
+    is_thing = [known[use.category_id].is_thing is not False for use in report.segments]
+    needs_thing = any(category.is_thing is not False for category in known.values())
     report.is_trainable = any(is_thing) or not needs_thing
-    # a category that cannot be read may be a thing, and is reported
+    # and so may one that cannot be read
     if listed.segments and needs_thing and len(is_thing) == len(listed.segments) and not any(is_thing):
         report.findings.append(Finding(kinds.NO_THING, listed.name))
 
 
-def _has_a_right_size(item: Item, photo: PhotoFacts | None, id_map: NDArray[np.int32]) -> bool:
+def _has_right_size(item: Item, photo: PhotoFacts | None, id_map: NDArray[np.int32]) -> bool:
     """Whether the pixels can be those that areas and boxes are about."""
     if photo is not None:
         return id_map.shape in (photo.upright, photo.stored)
