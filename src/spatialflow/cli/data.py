@@ -7,7 +7,8 @@ import typer
 
 from spatialflow.cli.console import one_progress, output, say
 from spatialflow.cli.options import JsonOut, check_json_out
-from spatialflow.files import write_json
+from spatialflow.errors import ConfigError
+from spatialflow.files import read_json, write_json
 
 if TYPE_CHECKING:
     from spatialflow.data.check import CheckReport
@@ -91,3 +92,120 @@ def _fix(report: "CheckReport", out: Path) -> None:
     names = [image["file_name"] for image in report.content["images"] if isinstance(image, dict)]
     settings = reader_overrides(out, "train", report.images, report.segments, names[0] if names else None)
     say(f"train on it with {' '.join(settings)}")
+
+
+@app.command()
+def split(
+    annotations: Annotations,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="For train.json, val.json and their PNGs.")],
+    val: Annotated[float, typer.Option(metavar="SHARE", help="Of the images, for validation: 0 to 1.")] = 0.1,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Of the choice.")] = 0,
+    images: Images = None,
+    segments: Segments = None,
+) -> None:
+    """Cut a data set into training and validation, both of which show every category if that can be.
+
+    The same seed gives the same parts. Photos stay where they are; PNGs become links, or copies where there
+    can be no links.
+
+    Example: spatialflow data split panoptic.json --val 0.1 --out splits
+    """
+    from spatialflow.data.splitting import open_set, split_set
+
+    if not 0 < val < 1:
+        raise ConfigError(f"--val {val}: a share between 0 and 1 is expected, such as 0.1")
+    source = open_set(annotations, images, segments)
+    with one_progress("write") as show:
+        parts = split_set(source, out, val, seed, progress=show)
+    settings = []
+    for name, part in zip(("train", "val"), parts, strict=True):
+        say(f"{part.path}: {part.images} images")
+        if part.lacks:
+            say(f"note: {part.path} lacks {len(part.lacks)} categories: {', '.join(part.lacks)}")
+        settings += _settings(part.path, name, source.images)
+    say(f"train on it with {' '.join(settings)}")
+
+
+@app.command()
+def subset(
+    annotations: Annotations,
+    out: Annotated[Path, typer.Option(metavar="OUT.json", help="The new file; its PNGs go beside it.")],
+    categories: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME,NAME", help="Keep these, and the images that show one; repeatable."),
+    ] = None,
+    images: Annotated[
+        Path | None,
+        typer.Option(metavar="LIST.txt", help="Keep these images: a file name or id a line."),
+    ] = None,
+    keep_others: Annotated[
+        bool,
+        typer.Option("--keep-others", help="Keep the other categories in the images that are kept."),
+    ] = False,
+    photos: Images = None,
+    segments: Segments = None,
+) -> None:
+    """Cut a data set down to some categories, to some images, or both.
+
+    Pixels of categories that are left out become void. Category and image ids stay what they are.
+
+    Example: spatialflow data subset panoptic.json --categories cat,dog --out pets.json
+    """
+    from spatialflow.data.splitting import open_set, read_image_list, split_names, subset_set
+
+    if categories is None and images is None:
+        raise ConfigError("data subset: give --categories, --images, or both")
+    listed = None if images is None else read_image_list(images)
+    source = open_set(annotations, photos, segments)
+    chosen = None if categories is None else [n for text in categories for n in split_names(source, text)]
+    with one_progress("write") as show:
+        count = subset_set(source, out, chosen, listed, keep_others=keep_others, progress=show)
+    say(f"{out}: {count} of {len(source.entries)} images")
+    say(f"train on it with {' '.join(_settings(out, 'train', source.images))}")
+
+
+@app.command()
+def merge(
+    first: Annotated[Path, typer.Argument(metavar="A.json", help="The set that keeps its ids.")],
+    second: Annotated[Path, typer.Argument(metavar="B.json", help="The set that is added.")],
+    out: Annotated[Path, typer.Option(metavar="OUT.json", help="The new file; its PNGs go beside it.")],
+    label_map: Annotated[
+        Path | None,
+        typer.Option(
+            "--map",
+            metavar="MAP.yaml",
+            help="Lines of `old name: new name`, for both sets or under A: and B:; no new name: left out.",
+        ),
+    ] = None,
+    images_a: Images = None,
+    images_b: Images = None,
+    segments_a: Segments = None,
+    segments_b: Segments = None,
+) -> None:
+    """Make one data set of two; categories of one name become one.
+
+    Image ids and names of PNGs that both sets have are changed in the second. Photos stay where they are; if
+    they are in two folders, their names become relative to a folder that holds both.
+
+    Example: spatialflow data merge cats.json dogs.json --map labels.yaml --out pets.json
+    """
+    from spatialflow.data.splitting import merge_sets, open_set, read_label_map
+
+    maps = ({}, {}) if label_map is None else read_label_map(label_map)
+    sets = open_set(first, images_a, segments_a), open_set(second, images_b, segments_b)
+    with one_progress("write") as show:
+        result = merge_sets(*sets, out, maps, progress=show)
+    say(f"{out}: {result.counts[0]} + {result.counts[1]} images, {result.categories} categories")
+    if result.renumbered or result.renamed:
+        say(f"note: of {second}, {result.renumbered} images got new ids, {result.renamed} PNGs new names")
+    say(f"train on it with {' '.join(_settings(out, 'train', result.images))}")
+
+
+def _settings(json_path: Path, split: str, photos: Path | None) -> list[str]:
+    """How a recipe reads a file whose PNGs are beside it."""
+    from spatialflow.data.locating import reader_overrides
+
+    if photos is None:
+        say(f"note: the photos were not found; name their folder with data.{split}_images=DIR")
+    first = read_json(json_path)["images"][0]["file_name"]
+    return reader_overrides(json_path, split, photos, None, first)

@@ -1,10 +1,29 @@
-"""Where the readers look for the files of a new JSON, and what to tell them if that is the wrong place."""
+"""Where the files of a JSON are, and what to tell the readers if they would look elsewhere."""
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
-from spatialflow.data.reading import find_images
+from spatialflow.data.reading import find_images, usual_image_folders
 from spatialflow.errors import DataError
+
+_SAMPLE = 200
+"""Photos that are looked for to tell which folder is theirs."""
+
+
+def has_file(folder: Path, name: str) -> bool:
+    """Whether there is such a file; never an error, whatever the name."""
+    try:
+        return (folder / name).is_file()
+    except (OSError, ValueError):  # no name that a file can have
+        return False
+
+
+def guess_photo_folder(annotations: Path, names: Sequence[str]) -> Path | None:
+    """The usual place that holds the most of these photos, or None if none holds any."""
+    places = usual_image_folders(annotations)
+    counts = [sum(has_file(place, name) for name in names[:_SAMPLE]) for place in places]
+    return places[counts.index(max(counts))] if any(counts) else None
 
 
 def reader_overrides(

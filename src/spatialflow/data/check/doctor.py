@@ -11,11 +11,12 @@ from spatialflow.data.check import kinds
 from spatialflow.data.check.categories import KnownCategory, read_categories
 from spatialflow.data.check.entries import Item, clean_name, read_items
 from spatialflow.data.check.findings import Findings
-from spatialflow.data.check.folders import guess_photo_folder, photo_folder, png_folder
+from spatialflow.data.check.folders import photo_folder, png_folder
 from spatialflow.data.check.images import ImageReport, Places, check_image
 from spatialflow.data.check.kinds import Severity
 from spatialflow.data.check.overlap import SeenPhotos, ValidationSet, compare_categories, compare_photos
 from spatialflow.data.check.statistics import Statistics
+from spatialflow.data.locating import guess_photo_folder
 from spatialflow.data.panoptic_json import read_panoptic
 from spatialflow.data.reading import SMALLEST_SIDE, usual_image_folders
 from spatialflow.errors import DataError

@@ -2,19 +2,16 @@
 
 import os
 import threading
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from spatialflow.data.check.entries import clean_name
-from spatialflow.data.reading import usual_image_folders
+from spatialflow.data.locating import has_file
 from spatialflow.image_io import PHOTO_SUFFIXES
 
 _CITYSCAPES = ("_gtfine_leftimg8bit", "_leftimg8bit")
 """What Cityscapes' own panoptic files call a photo, and what the photo is called, in lower case."""
-
-_SAMPLE = 200
-"""Photos that are looked for to tell which folder is theirs."""
 
 
 @dataclass(slots=True)
@@ -35,10 +32,7 @@ class Folder:
 
     def has(self, name: str) -> bool:
         """Whether there is such a file."""
-        try:
-            return (self.path / name).is_file()
-        except (OSError, ValueError):  # no name that a file can have
-            return False
+        return has_file(self.path, name)
 
     def meant(self, name: str) -> str | None:
         """The one file, not listed itself, that a wrong name can stand for; None if none or several can.
@@ -115,10 +109,3 @@ def photo_folder(path: Path, photos: Collection[str], segments: Path | None, png
 def png_folder(path: Path, pngs: Collection[str], images: Path | None, photos: Collection[str]) -> Folder:
     """A folder of panoptic PNGs; photos may lie in it, too."""
     return Folder(path, (".png",), pngs, set() if images is None else {images / name for name in photos})
-
-
-def guess_photo_folder(annotations: Path, names: Sequence[str]) -> Path | None:
-    """The usual place that holds the most of these photos, or None if none holds any."""
-    places = usual_image_folders(annotations)
-    counts = [sum(Folder(place, (), ()).has(name) for name in names[:_SAMPLE]) for place in places]
-    return places[counts.index(max(counts))] if any(counts) else None

@@ -14,7 +14,8 @@ from spatialflow.data.check.categories import KnownCategory, read_categories
 from spatialflow.data.check.entries import Item, clean_name, read_items
 from spatialflow.data.check.files import PhotoFacts, read_photo_facts
 from spatialflow.data.check.findings import Findings
-from spatialflow.data.check.folders import Folder, guess_photo_folder
+from spatialflow.data.check.folders import Folder
+from spatialflow.data.locating import guess_photo_folder, has_file
 from spatialflow.data.panoptic_json import read_panoptic
 from spatialflow.errors import DataError
 
@@ -90,7 +91,7 @@ class ValidationSet:
         items = read_items(path, dict(content), ignored)
         names = [item.image.file_name for item in items if item.image.file_name is not None]
         folder = guess_photo_folder(path, names)
-        if folder is None and images is not None and any(Folder(images, (), ()).has(name) for name in names):
+        if folder is None and images is not None and any(has_file(images, name) for name in names):
             folder = images
         return cls(path, items, categories, None if folder is None else Folder(folder, (), ()))
 
