@@ -44,6 +44,12 @@ CASES = [
         "A.jpg: is a.png",
     ),
     Case(
+        "photo name with accents apart",
+        lambda p: (p.photo().rename(p.photo("a\u0308")), p.image(0, file_name="\xe4.png")),
+        {"photo-misnamed": 1},
+        True,
+    ),
+    Case(
         "photo truncated",
         lambda p: truncate(p.photo()),
         {"photo-unreadable": 1},
@@ -100,6 +106,13 @@ CASES = [
         {"png-not-rgb": 1},
         True,
         "a.png: 16 bits of colour",
+    ),
+    Case(
+        "PNG as OpenCV writes RGB",
+        lambda p: cv2.imwrite(str(p.png()), np.asarray(Image.open(p.png()))),
+        {"png-swapped": 1},
+        None,
+        "a.png",
     ),
     Case("PNG of labels", lambda p: to_palette(p.png()), {"png-not-rgb": 1}, None, "a.png: palette"),
     Case(

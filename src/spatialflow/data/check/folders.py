@@ -2,6 +2,7 @@
 
 import os
 import threading
+import unicodedata
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -48,7 +49,7 @@ class Folder:
 
     def _alike(self, name: str) -> str | None:
         path = PurePosixPath(name)
-        stem = path.stem.casefold()
+        stem = _plain(path.stem)
         stems = {stem, stem.replace(*_CITYSCAPES)}
         found = [f for s in stems for f in self._by_stem().get(s, ()) if f not in self.listed]
         same = [f for f in found if PurePosixPath(f).name == path.name]
@@ -84,7 +85,7 @@ class Folder:
                 self._index = {}
                 for path in self._walk():
                     name = path.relative_to(self.path).as_posix()
-                    self._index.setdefault(path.stem.casefold(), []).append(name)
+                    self._index.setdefault(_plain(path.stem), []).append(name)
             return self._index
 
     def _walk(self) -> Iterator[Path]:
@@ -96,6 +97,11 @@ class Folder:
                 if not name.startswith(".") and not Path(folder, f"{name}.json").is_file()
             )
             yield from (path for name in sorted(names) if self._counts(path := Path(folder) / name))
+
+
+def _plain(stem: str) -> str:
+    """A name without what systems change in it: case, and whether accents are letters of their own."""
+    return unicodedata.normalize("NFC", stem).casefold()
 
 
 def photo_folder(path: Path, photos: Collection[str], segments: Path | None, pngs: Collection[str]) -> Folder:

@@ -96,9 +96,19 @@ def _read_png(
         report.findings.append(Finding(kind, f"{listed.name}: palette"))
         if is_other:
             return id_map, None
+    if has_other_ids(listed, painted) and not has_other_ids(
+        listed, {_swapped(i): painted[i] for i in painted}
+    ):
+        report.findings.append(Finding(kinds.PNG_SWAPPED, listed.name))
+        return id_map, None
     if not painted:
         report.findings.append(Finding(kinds.ALL_VOID, listed.name))
     return id_map, painted
+
+
+def _swapped(segment_id: int) -> int:
+    """The id that a pixel has if its red is taken for blue."""
+    return int.from_bytes(segment_id.to_bytes(3, "little"), "big")
 
 
 def _use(

@@ -112,6 +112,9 @@ PNG_UNREADABLE = _error("png-unreadable", "PNG unreadable or truncated", "write 
 PNG_NOT_RGB = _error(
     "png-not-rgb", "PNG that holds no segment ids", "write 8-bit RGB with id = R + 256 G + 65536 B"
 )
+PNG_SWAPPED = _error(
+    "png-swapped", "PNG with red and blue swapped", "write it as RGB; OpenCV takes colours as BGR"
+)
 PNG_PALETTE = _note("png-palette", "PNG with a palette", "nothing: its colours are the right ids")
 PNG_UNLISTED = _note("png-unlisted", "PNG that the JSON does not list", "nothing, if that is meant")
 ALL_VOID = _warning("all-void", "image without any labelled pixel", "annotate it, or leave it out")
