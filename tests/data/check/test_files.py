@@ -27,7 +27,7 @@ def as_png_of(planter: Planter, mode: str, dtype: type = np.uint8) -> None:
 
 def to_palette(path: Path) -> None:
     """Write the PNG with a palette of other colours than the ids'."""
-    labels = Image.fromarray((read_id_png(path) % 256).astype(np.uint8), "P")
+    labels = Image.fromarray((read_id_png(path) % 256).astype(np.uint8)).convert("P")
     labels.putpalette(list(range(256)) * 3)
     labels.save(path)
 
@@ -36,6 +36,12 @@ CASES = [
     Case("photo missing", lambda p: p.photo().unlink(), {"photo-missing": 1}, True, "a.png"),
     Case("photo a folder", lambda p: (p.photo().unlink(), p.photo().mkdir()), {"photo-missing": 1}, True),
     Case("photo a pipe", lambda p: (p.photo().unlink(), os.mkfifo(p.photo())), {"photo-missing": 1}, True),
+    Case(
+        "photo missing, a pipe of nearly its name",
+        lambda p: (p.photo().unlink(), os.mkfifo(p.photo().with_suffix(".jpg"))),
+        {"photo-missing": 1},
+        True,
+    ),
     Case(
         "photo of another suffix",
         lambda p: p.image(0, file_name="A.jpg"),

@@ -32,7 +32,7 @@ _MODES = {
     "I;16": "16 bits of grey",
 }
 """Pillow's modes in words; others are named as they are."""
-_JPEG = (".jpg", ".jpeg", ".jpe", ".jfif")
+_JPEG = (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo")
 _GREY, _PALETTE, _GREY_ALPHA = 0, 3, 4
 """Colour types of a PNG's header (w3.org/TR/png, 11.2.1)."""
 

@@ -67,7 +67,7 @@ class Folder:
             entries = sorted(os.scandir(self.path / folder), key=lambda entry: entry.name)
         except (OSError, ValueError):
             return []
-        return [entry.name for entry in entries if entry.is_file() and self._counts(Path(entry.path))]
+        return [entry.name for entry in entries if self._counts(Path(entry.path))]
 
     def _counts(self, path: Path) -> bool:
         # names with a dot in front are hidden: thumbnails, or what macOS leaves beside photos
@@ -76,6 +76,7 @@ class Folder:
             and not path.name.startswith(".")
             and path not in self.foreign
             and not any(parent in self.foreign for parent in path.parents)
+            and path.is_file()  # not a pipe, at which reading would wait for ever
         )
 
     def _by_stem(self) -> dict[str, list[str]]:
