@@ -16,6 +16,7 @@ from spatialflow.files import (
     atomic_path,
     check_writable_folder,
     read_json,
+    read_yaml,
     write_bytes,
     write_json,
 )
@@ -172,6 +173,8 @@ def test_what_is_no_json_is_not_written(tmp_path: Path) -> None:
         (b"", "not valid JSON"),
         (b'{"a": [1, 2', "truncated"),
         (b"\xff\xfe\xfd", "not valid JSON"),
+        (b"[" * 100_000, "not valid JSON"),
+        (b"1" * 5000, "not valid JSON"),
         (None, "no such file"),
     ],
 )
@@ -181,6 +184,32 @@ def test_json_that_cannot_be_read(tmp_path: Path, content: bytes | None, expecte
         path.write_bytes(content)
     with pytest.raises(DataError, match=expected) as caught:
         read_json(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert "\n" not in str(caught.value)
+
+
+def test_yaml(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text("kätzchen: cat\ntruck:\n", encoding="utf-8")
+    assert read_yaml(path) == {"kätzchen": "cat", "truck": None}
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"{a", "is not valid YAML"),
+        (b"a: !!python/object:os.system {}", "is not valid YAML"),
+        (b"\xff\xfe\xfd", "is not valid YAML"),
+        (b"[" * 5000, "is not valid YAML"),
+        (None, "cannot be read"),
+    ],
+)
+def test_yaml_that_cannot_be_read(tmp_path: Path, content: bytes | None, expected: str) -> None:
+    path = tmp_path / "a.yaml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(DataError, match=expected) as caught:
+        read_yaml(path)
     assert str(caught.value).startswith(f"{path}: ")
     assert "\n" not in str(caught.value)
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from spatialflow.errors import DataError
-from spatialflow.image_io import pixels_of, read_photo
+from spatialflow.image_io import pixels_of, read_photo, read_stored_photo
 
 EXIF_HEAD = b"Exif\0\0"
 
@@ -102,3 +102,25 @@ def test_an_open_picture_that_is_truncated(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:2000])
     with Image.open(path) as opened, pytest.raises(DataError, match="cannot be decoded"):
         pixels_of(opened)
+
+
+@pytest.mark.parametrize(
+    ("mode", "suffix", "kind"), [("RGB", "jpg", "JPEG"), ("L", "png", "PNG"), ("CMYK", "jpg", "JPEG")]
+)
+def test_how_a_photo_is_stored(mode: str, suffix: str, kind: str, tmp_path: Path) -> None:
+    path = tmp_path / f"a.{suffix}"
+    Image.new("RGB", (24, 16), (200, 100, 50)).convert(mode).save(path)
+    photo = read_stored_photo(path)
+    assert (photo.format, photo.mode, photo.orientation) == (kind, mode, 1)
+    assert np.array_equal(photo.pixels, read_photo(path))
+
+
+def test_a_stored_photo_is_not_turned(tmp_path: Path) -> None:
+    pixels = rotated(tmp_path / "a.jpg", b"II*\0\x08\0\0\0\x01\0" + SIX + b"\0\0\0\0")
+    photo = read_stored_photo(tmp_path / "a.jpg")
+    assert photo.orientation == 6
+    assert photo.pixels.shape == pixels.shape
+    assert np.abs(photo.pixels.astype(int) - pixels).max() < 8
+    assert read_photo(tmp_path / "a.jpg").shape == (24, 16, 3)
+    with pytest.raises(DataError, match="no such image"):
+        read_stored_photo(tmp_path / "none.jpg")

@@ -57,6 +57,19 @@ def test_no_trace_of_what_is_not_shown(tmp_path: Path) -> None:
         Staging(tmp_path / "file", "set")
 
 
+def test_the_last_of_several_processes_removes_the_folder_whoever_made_it(tmp_path: Path) -> None:
+    folder = tmp_path / "new"
+    other = folder / ".set-host.1.partial"  # of a process that began a moment before
+    other.mkdir(parents=True)
+    with Staging(folder, "set"):
+        other.rmdir()
+    assert not folder.exists()
+    folder.mkdir()
+    with Staging(folder, "set"):
+        pass
+    assert folder.exists()  # somebody's, though empty
+
+
 def test_remove_earlier(tmp_path: Path) -> None:
     (tmp_path / "a").touch()
     (tmp_path / "b").mkdir()

@@ -117,7 +117,7 @@ class Categories(Sequence[Category]):
         """
         if not isinstance(entries, list) or not all(isinstance(e, Mapping) for e in entries):
             raise DataError(f"{source}: categories: a list of {{id, name, isthing}} objects is expected")
-        return cls((_parse(entry, i, source) for i, entry in enumerate(entries)), source)
+        return cls((parse_category(entry, i, source) for i, entry in enumerate(entries)), source)
 
     @classmethod
     def load(cls, name_or_path: str | os.PathLike[str]) -> "Categories":
@@ -134,7 +134,12 @@ class Categories(Sequence[Category]):
         return cls.from_json(content, str(name_or_path))
 
 
-def _parse(entry: Mapping[str, Any], index: int, source: str) -> Category:
+def parse_category(entry: Mapping[str, Any], index: int, source: str) -> Category:
+    """Read one entry of ``categories``, the ``index``-th of the file ``source``.
+
+    Raises:
+        DataError: a key is missing, or a value is not what it should be.
+    """
     where = f"{source}: categories[{index}]"
     for key in ("id", "name"):
         if key not in entry:

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from spatialflow.errors import DataError, OutputError
 
 
@@ -85,10 +87,26 @@ def read_json(path: str | os.PathLike[str]) -> Any:
         raise DataError(f"{path}: is a folder, a JSON file is expected") from error
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # also a number of 5000 digits, or lists 10,000 deep
         raise DataError(
             f"{path}: is not valid JSON ({error}); it may be truncated, fetch it again"
         ) from error
+
+
+def read_yaml(path: str | os.PathLike[str]) -> Any:
+    """Parse a YAML file.
+
+    Raises:
+        DataError: the file is missing, a folder, unreadable or not YAML.
+    """
+    try:
+        return yaml.safe_load(Path(path).read_bytes())
+    except OSError as error:
+        reason = error.strerror or error
+        raise DataError(f"{path}: cannot be read ({reason}); give the path of a YAML file") from error
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        reason = " ".join(str(error).split())
+        raise DataError(f"{path}: is not valid YAML ({reason}); correct it") from error
 
 
 def check_writable_folder(folder: str | os.PathLike[str]) -> Path:

@@ -11,7 +11,7 @@ import struct
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -23,6 +23,8 @@ from spatialflow.errors import DataError
 from spatialflow.files import write_bytes
 
 MAX_SEGMENT_ID = 256**3 - 1
+PHOTO_SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"))
+"""Files of a folder that are taken for photos."""
 _ORIENTATION = 0x0112
 _TURN: dict[object, Image.Transpose] = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -41,6 +43,19 @@ if hasattr(cv2, "IMWRITE_PNG_FILTER"):  # older ones lack it; a third of the tim
     _PNG_OPTIONS += [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP]
 _PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
 """Every complete PNG's last chunk; some programs leave bytes after it."""
+
+
+class StoredPhoto(NamedTuple):
+    """A photo as its file holds it."""
+
+    pixels: NDArray[np.uint8]
+    """(H, W, 3) RGB, not turned."""
+    format: str
+    """Pillow's name of what the file is, whatever its suffix says: JPEG, PNG, ..."""
+    mode: str
+    """Pillow's name of how pixels are stored: RGB, L, P, CMYK, RGBA, I;16, ..."""
+    orientation: int
+    """EXIF, 1..8; 1 is upright, and 5 and more swap height and width."""
 
 
 def read_photo(path: str | os.PathLike[str], upright: bool = True) -> NDArray[np.uint8]:
@@ -65,15 +80,38 @@ def read_image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
         return image.height, image.width
 
 
+def read_stored_photo(path: str | os.PathLike[str]) -> StoredPhoto:
+    """Decode a photo without turning it, and tell how it is stored.
+
+    Raises:
+        DataError: see :func:`read_photo`.
+    """
+    with _opened(Path(path)) as image:
+        kind, mode = image.format or "", image.mode
+        pixels = _to_rgb_pixels(image, upright=False)
+        orientation = _orientation(image)
+        return StoredPhoto(pixels, kind, mode, orientation if orientation in _TURN else 1)
+
+
+@contextlib.contextmanager
+def pillow_warnings() -> Iterator[None]:
+    """Pillow's warnings as we want them: silence, but too many pixels are an error.
+
+    What Python's filters were comes back in the wrong order where threads overlap; around all threads, this
+    makes every order the right one.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # such as a damaged EXIF block: the pixels are fine
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        yield
+
+
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
-    """A file opened by Pillow; what it and its use raise comes as one line that names the file."""
+    """An image whose faults, here and inside of the block, come as one-line errors."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # such as a damaged EXIF block: the pixels are fine
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
-                yield image
+        with pillow_warnings(), Image.open(path) as image:
+            yield image
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such image; check the path") from error
     except IsADirectoryError as error:
@@ -112,7 +150,7 @@ def _to_rgb_pixels(image: Image.Image, upright: bool) -> NDArray[np.uint8]:
     return np.asarray(image if turn is None else image.transpose(turn))
 
 
-def _orientation(image: Image.Image) -> object:
+def _orientation(image: Image.Image) -> Any:
     """The EXIF tag, or None; a damaged block says nothing."""
     try:
         return image.getexif().get(_ORIENTATION)

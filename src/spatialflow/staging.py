@@ -13,6 +13,9 @@ from typing import Self
 from spatialflow.errors import OutputError
 from spatialflow.files import check_writable_folder
 
+_HIDDEN = ".partial"
+"""Suffix of the hidden folders."""
+
 
 class Staging:
     """A hidden folder, one for each process, whose files move to their places at the end.
@@ -29,7 +32,7 @@ class Staging:
 
     def __init__(self, folder: Path, name: str) -> None:
         self.folder = folder
-        self._is_new = not folder.exists()
+        self._is_new = _is_made_by_this_run(folder)
         check_writable_folder(folder)  # an error is to name this, not the hidden one
         self.hidden = check_writable_folder(folder / _hidden_name(name, os.getpid()))
         for left in folder.glob(_hidden_name(glob.escape(name), "*")):  # of runs here that were killed
@@ -97,9 +100,17 @@ def remove_earlier(paths: Iterable[Path]) -> None:
             ) from error
 
 
+def _is_made_by_this_run(folder: Path) -> bool:
+    """Whether it is not there, or only for the hidden folders of processes that have begun a moment ago."""
+    if not folder.is_dir():
+        return not folder.exists()
+    inside = [path.name for path in folder.iterdir()]
+    return bool(inside) and all(name.endswith(_HIDDEN) or name.startswith(".tmp-") for name in inside)
+
+
 def _hidden_name(name: str, process: object) -> str:
     """On a shared disk other machines have processes of that number."""
-    return f".{name}-{socket.gethostname()}.{process}.partial"
+    return f".{name}-{socket.gethostname()}.{process}{_HIDDEN}"
 
 
 def _is_running(process: int) -> bool:

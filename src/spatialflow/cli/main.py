@@ -57,8 +57,8 @@ def spatialflow(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave the process.
 
-    Exit code 0: done. 1: done, but some photos were skipped. 2: the user's mistake, told in one line on
-    standard error. 130: interrupted.
+    Exit code 0: done. 1: done, but some photos were skipped, or ``data check`` found errors. 2: the user's
+    mistake, told in one line on standard error. 130: interrupted.
     """
     sys.exit(run(arguments))
 

@@ -36,7 +36,11 @@ JsonOut = Annotated[
 
 
 def check_json_out(path: Path | None) -> None:
-    """Find out before long work, not after it."""
+    """Find out whether the file can be written before long work, not after it.
+
+    Raises:
+        OutputError: it cannot.
+    """
     if path is not None:
         if path.is_dir():
             raise OutputError(f"{path}: is a folder; give --json-out the name of a file")

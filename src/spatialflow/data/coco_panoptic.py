@@ -21,6 +21,7 @@ from spatialflow.data.panoptic_json import (
     read_truth,
 )
 from spatialflow.data.reading import (
+    SMALLEST_SIDE,
     find_images,
     photo_path,
     read_id_map,
@@ -30,9 +31,6 @@ from spatialflow.data.reading import (
 from spatialflow.data.transforms import Sample, Scale, augment
 from spatialflow.errors import DataError
 from spatialflow.structures import Target
-
-SMALLEST_SIDE = 32
-"""Photos with a side below this many pixels are left out of training, as the original does."""
 
 _log = logging.getLogger(__name__)
 

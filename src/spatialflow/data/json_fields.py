@@ -1,7 +1,8 @@
 """Single fields of an annotation file, read and checked; every function raises :class:`FieldError`."""
 
+import os
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 
@@ -36,6 +37,16 @@ def integer(entry: Any, key: str) -> int:
     return value
 
 
+def meant_integer(value: Any) -> int | None:
+    """The whole number that a value stands for, whatever its type: ``17``, ``17.0`` and ``"17"``; or None."""
+    if type(value) is str:
+        try:
+            return int(value)
+        except ValueError:
+            return None
+    return int(value) if is_number(value) and value == int(value) else None
+
+
 def positive(entry: Any, key: str) -> int:
     """A whole number of pixels, at least 1."""
     value = integer(entry, key)
@@ -53,13 +64,30 @@ def image_id(entry: Any, key: str) -> int | str:
 
 
 def file_name(entry: Any) -> str:
-    """A relative path that stays inside its folder."""
+    """A relative path that stays inside its folder, be it read on Linux or on Windows."""
     value = get(entry, "file_name")
     if type(value) is not str or not Path(value).name or "\0" in value:
         raise FieldError("file_name", f"the name of a file is expected, got {show(value)}")
-    if Path(value).is_absolute() or ".." in Path(value).parts:
+    if leaves_its_folder(value):
         raise FieldError("file_name", f"{value!r} leaves its folder; give a path relative to it, without ..")
+    if not _can_exist(value):
+        raise FieldError("file_name", f"{show(value)} is no name that a file can have; correct it")
     return value
+
+
+def leaves_its_folder(path: str) -> bool:
+    """Whether a path is absolute or climbs, by the rules of Linux or of Windows."""
+    # a Windows path takes both kinds of slashes, so that it knows every .. of the other as well
+    windows = PureWindowsPath(path)
+    return Path(path).is_absolute() or windows.root != "" or ".." in windows.parts
+
+
+def _can_exist(path: str) -> bool:
+    """Whether an operating system takes this name at all."""
+    try:
+        return "\0" not in path and all(len(part) <= 255 for part in os.fsencode(path).split(b"/"))
+    except UnicodeEncodeError:  # half of a pair of UTF-16
+        return False
 
 
 def area(info: Any) -> int:

@@ -12,6 +12,8 @@ from spatialflow.errors import DataError
 from spatialflow.image_io import read_id_png, read_photo
 
 _CITYSCAPES_SUFFIX = "_gtFine_leftImg8bit.png"
+SMALLEST_SIDE = 32
+"""Photos with a side below this many pixels are left out of training, as the original does."""
 
 
 def find_images(
@@ -32,6 +34,18 @@ def find_images(
                 f"{folder}: no such folder of photos for {annotations}; name the folder they are in"
             )
         return Path(folder)
+    usual = usual_image_folders(annotations)
+    for place in usual:
+        if photo_path(place, file_name).is_file():
+            return place
+    raise DataError(
+        f"{annotations}: the photo {file_name} is in none of {', '.join(map(str, usual))}; "
+        f"name the folder of the photos (data.train_images, data.val_images, data.test_images)"
+    )
+
+
+def usual_image_folders(annotations: str | os.PathLike[str]) -> list[Path]:
+    """Where the photos of a JSON are looked for, if nobody says where they are, in this order."""
     here = Path(annotations).parent
     above = Path(os.path.normpath(here / ".."))
     usual = [
@@ -43,13 +57,7 @@ def find_images(
     cityscapes = re.match(r"cityscapes_panoptic_(train|val|test)", Path(annotations).stem)
     if cityscapes:
         usual.insert(0, above / "leftImg8bit" / cityscapes[1])
-    for place in usual:
-        if photo_path(place, file_name).is_file():
-            return place
-    raise DataError(
-        f"{annotations}: the photo {file_name} is in none of {', '.join(map(str, usual))}; "
-        f"name the folder of the photos (data.train_images, data.val_images, data.test_images)"
-    )
+    return usual
 
 
 def photo_path(folder: Path, file_name: str) -> Path:
