@@ -2,8 +2,8 @@
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import cv2
@@ -14,12 +14,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from spatialflow.categories import Categories
-from spatialflow.data.panoptic_json import (
-    ImageAnnotation,
-    ImageInfo,
-    PanopticFile,
-    read_truth,
-)
+from spatialflow.data.panoptic_index import NO_ANNOTATION, PanopticIndex, open_index
+from spatialflow.data.panoptic_json import ImageInfo
 from spatialflow.data.reading import (
     SMALLEST_SIDE,
     find_images,
@@ -41,33 +37,6 @@ class Example(NamedTuple):
     image: Tensor
     """(3, H, W) uint8 RGB."""
     target: Target
-
-
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    """One image and where its rows begin and end."""
-
-    image: ImageInfo
-    png: str
-    rows: slice
-
-
-@dataclass(frozen=True, slots=True)
-class _Rows:
-    """All segments of all images in four arrays.
-
-    COCO has 1.3 million segments; as Python objects every loader process would come to hold its own copy,
-    since counting references writes to shared memory.
-    """
-
-    ids: NDArray[np.int32]
-    labels: NDArray[np.int64]
-    is_crowd: NDArray[np.bool_]
-    bboxes: NDArray[np.float64]
-    """(N, 4) x, y, w, h as the file has them; NaN where it has none."""
-
-    def __getitem__(self, rows: slice) -> "_Rows":
-        return _Rows(self.ids[rows], self.labels[rows], self.is_crowd[rows], self.bboxes[rows])
 
 
 class CocoPanoptic(Dataset[Example]):
@@ -108,32 +77,40 @@ class CocoPanoptic(Dataset[Example]):
         resize_truth: bool = True,
         seed: int = 0,
     ) -> None:
-        truth = read_truth(annotations)
+        truth = open_index(annotations)
         _check_categories(truth, categories)
         self.annotations = truth.path
         self.categories = categories
         self.segments = segments_folder(annotations, segments)
-        if not truth.images:
+        if not len(truth):
             raise DataError(f"{truth.path}: images: the list is empty; add at least one photo")
-        self.images = find_images(truth.path, next(iter(truth.images.values())).file_name, images)
+        self.images = find_images(truth.path, truth.info(0).file_name, images)
         self.scales = tuple(scales)
         self.flip = flip
         self.resize_truth = resize_truth
         self.seed = seed
         self._train = train
         needs_things = train and not keep_images_without_things and categories.num_things > 0
-        kept = list(_select(truth, SMALLEST_SIDE if train else 1, categories if needs_things else None))
-        self._entries, self._rows = _pack(kept, categories)
+        self._truth = truth
+        self._labels = _labels(truth, categories)
+        is_thing = self._labels < categories.num_things
+        self._kept = _select(truth, SMALLEST_SIDE if train else 1, is_thing if needs_things else None)
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._kept)
 
     def __getitem__(self, index: int) -> Example:
         return self.read(index, np.random.default_rng([self.seed % 2**32, index % len(self)]))
 
     def info(self, index: int) -> ImageInfo:
         """Id, file name and size of an image, without reading it."""
-        return self._entries[index].image
+        return self._truth.info(self._kept[index])
+
+    @property
+    def is_portrait(self) -> NDArray[np.bool_]:
+        """(N,) of each image: whether it is higher than wide."""
+        height, width = self._truth.sizes[self._kept].T
+        return np.asarray(height > width)
 
     def original(self, index: int) -> Example:
         """The photo as it is, but turned as its truth is, and that truth.
@@ -153,35 +130,38 @@ class CocoPanoptic(Dataset[Example]):
         return self._read(index, lambda sample: augment(sample, self.scales, self.flip, rng))
 
     def _read(self, index: int, transform: Callable[[Sample], Sample]) -> Example:
-        entry = self._entries[index]
-        rows = self._rows[entry.rows]
-        png = self.segments / entry.png
-        id_map = read_id_map(png, entry.image, rows.ids, self.annotations)
-        photo = read_photo_like(photo_path(self.images, entry.image.file_name), png, id_map.shape)
-        boxes = _boxes(rows, id_map)
+        place = int(self._kept[index])
+        image, rows = self._truth.info(place), self._truth.rows(place)
+        ids, labels = self._truth.ids[rows], self._labels[rows].astype(np.int64)
+        png = self.segments / self._truth.png_name(place)
+        id_map = read_id_map(png, image, ids, self.annotations)
+        photo = read_photo_like(photo_path(self.images, image.file_name), png, id_map.shape)
+        boxes = _boxes(self._truth.bboxes[rows], ids, id_map)
         sample = transform(Sample(photo, id_map, boxes.astype(np.float32)))
         is_small = ~_is_detectable(boxes, id_map.shape) | (sample.boxes[:, 2:] <= sample.boxes[:, :2]).any(
             axis=1
         )
-        is_thing = rows.labels < self.categories.num_things
-        is_crowd = rows.is_crowd | (is_thing & is_small) if self._train else rows.is_crowd
+        is_thing = labels < self.categories.num_things
+        is_crowd = self._truth.is_crowd[rows].copy()
+        if self._train:
+            is_crowd |= is_thing & is_small
         target = Target(
             id_map=torch.from_numpy(sample.id_map if self.resize_truth else id_map),
-            ids=torch.from_numpy(rows.ids.astype(np.int64)),
-            labels=torch.from_numpy(rows.labels.copy()),
-            is_crowd=torch.from_numpy(is_crowd.copy()),
+            ids=torch.from_numpy(ids.astype(np.int64)),
+            labels=torch.from_numpy(labels),
+            is_crowd=torch.from_numpy(is_crowd),
             boxes=torch.from_numpy(sample.boxes),
-            image_id=entry.image.id,
-            file_name=entry.image.file_name,
+            image_id=image.id,
+            file_name=image.file_name,
             original_size=(photo.shape[0], photo.shape[1]),
         )
         return Example(torch.from_numpy(sample.image).permute(2, 0, 1), target)
 
 
-def _check_categories(truth: PanopticFile, categories: Categories) -> None:
+def _check_categories(truth: PanopticIndex, categories: Categories) -> None:
     """The file's ids must mean what the model's labels mean; classes no segment uses may differ."""
-    used = {s.category_id for annotation in truth.annotations.values() for s in annotation.segments}
-    for theirs in truth.categories or ():
+    used = set(np.unique(truth.category_ids).tolist())
+    for theirs in truth.categories:
         if theirs.id not in used:
             continue
         ours = categories[categories.label(theirs.id)] if theirs.id in categories else None
@@ -195,58 +175,45 @@ def _check_categories(truth: PanopticFile, categories: Categories) -> None:
             )
 
 
+def _labels(truth: PanopticIndex, categories: Categories) -> NDArray[np.int16]:
+    """(S,) contiguous labels of all segments."""
+    used, places = np.unique(truth.category_ids, return_inverse=True)
+    return np.array([categories.label(category_id) for category_id in used.tolist()], np.int16)[places]
+
+
 def _select(
-    truth: PanopticFile, smallest_side: int, with_things: Categories | None
-) -> Iterator[tuple[ImageInfo, ImageAnnotation]]:
-    """Images to use; ``with_things`` are the categories of which an image must have a thing, if it must."""
-    kept = unannotated = small = without = 0
-    for image in truth.images.values():
-        annotation = truth.annotations.get(image.id)
-        if annotation is None:
-            unannotated += 1
-        elif min(image.height, image.width) < smallest_side:
-            small += 1
-        elif with_things and not any(_is_thing(s.category_id, with_things) for s in annotation.segments):
-            without += 1
-        else:
-            kept += 1
-            yield image, annotation
-    left_out = (
-        f"{unannotated} without annotation, {without} without things, {small} smaller than {smallest_side} px"
-    )
-    if kept == 0:
-        raise DataError(f"{truth.path}: images: none of them can be used ({left_out}); add annotated photos")
-    if kept < len(truth.images):
-        _log.info("%s: %d of %d images are used; left out: %s", truth.path, kept, len(truth.images), left_out)
+    truth: PanopticIndex, smallest_side: int, is_thing: NDArray[np.bool_] | None
+) -> NDArray[np.int64]:
+    """Places of the images to use; with ``is_thing``, (S,), each must have a thing."""
+    annotated = truth.counts != NO_ANNOTATION
+    large = truth.sizes.min(axis=1) >= smallest_side
+    has_thing = np.ones(len(truth), np.bool_)
+    if is_thing is not None:
+        things_before = np.append(0, np.cumsum(is_thing))
+        ends = truth.starts + np.maximum(truth.counts, 0)
+        has_thing = things_before[ends] > things_before[truth.starts]
+    kept = np.flatnonzero(annotated & large & has_thing)
+    if len(kept) < len(truth):
+        small, without = annotated & ~large, annotated & large & ~has_thing
+        left_out = (
+            f"{(~annotated).sum()} without annotation, {without.sum()} without things, "
+            f"{small.sum()} smaller than {smallest_side} px"
+        )
+        if len(kept) == 0:
+            raise DataError(
+                f"{truth.path}: images: none of them can be used ({left_out}); add annotated photos"
+            )
+        _log.info("%s: %d of %d images are used; left out: %s", truth.path, len(kept), len(truth), left_out)
+    return kept
 
 
-def _is_thing(category_id: int, categories: Categories) -> bool:
-    return categories.label(category_id) < categories.num_things
-
-
-def _pack(
-    kept: list[tuple[ImageInfo, ImageAnnotation]], categories: Categories
-) -> tuple[list[_Entry], _Rows]:
-    entries, first = [], 0
-    for image, annotation in kept:
-        last = first + len(annotation.segments)
-        entries.append(_Entry(image, annotation.file_name, slice(first, last)))
-        first = last
-    segments = [segment for _, annotation in kept for segment in annotation.segments]
-    bboxes = [segment.bbox or (np.nan,) * 4 for segment in segments]
-    return entries, _Rows(
-        np.array([segment.id for segment in segments], np.int32),
-        np.array([categories.label(segment.category_id) for segment in segments], np.int64),
-        np.array([segment.is_crowd for segment in segments], np.bool_),
-        np.array(bboxes, np.float64).reshape(-1, 4),
-    )
-
-
-def _boxes(rows: _Rows, id_map: NDArray[np.int32]) -> NDArray[np.float64]:
+def _boxes(
+    bboxes: NDArray[np.float64], ids: NDArray[np.int32], id_map: NDArray[np.int32]
+) -> NDArray[np.float64]:
     """(N, 4) xyxy in pixels of the photo: as the file says, or around the segment's pixels."""
-    boxes = rows.bboxes.copy()
+    boxes = bboxes.copy()
     for row in np.flatnonzero(np.isnan(boxes[:, 0])):
-        boxes[row] = cv2.boundingRect((id_map == rows.ids[row]).astype(np.uint8))
+        boxes[row] = cv2.boundingRect((id_map == ids[row]).astype(np.uint8))
     boxes[:, 2:] += boxes[:, :2]
     return boxes
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import torch
 from lightning import LightningDataModule
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from spatialflow.categories import Categories
@@ -40,7 +40,7 @@ class AspectRatioBatches(Sampler[list[Draw]]):
     """
 
     def __init__(
-        self, is_portrait: Sequence[bool], batch_size: int, seed: int, rank: int = 0, world_size: int = 1
+        self, is_portrait: ArrayLike, batch_size: int, seed: int, rank: int = 0, world_size: int = 1
     ) -> None:
         self._is_portrait = np.asarray(is_portrait, np.bool_)
         self._batch_size = batch_size
@@ -196,10 +196,9 @@ class PanopticData(LightningDataModule):
 
     def train_dataloader(self) -> PanopticLoader:
         """Shuffled, augmented batches; Lightning sets the epoch, or call ``batch_sampler.set_epoch``."""
-        infos = [self.train_set.info(i) for i in range(len(self.train_set))]
         rank, world_size = self._place()
         batches = AspectRatioBatches(
-            [info.height > info.width for info in infos], self.config.batch_size, self.seed, rank, world_size
+            self.train_set.is_portrait, self.config.batch_size, self.seed, rank, world_size
         )
         return self._loader(self.train_set, batch_sampler=batches)
 

@@ -66,7 +66,7 @@ def image_id(entry: Any, key: str) -> int | str:
 def file_name(entry: Any) -> str:
     """A relative path that stays inside its folder, be it read on Linux or on Windows."""
     value = get(entry, "file_name")
-    if type(value) is not str or not Path(value).name or "\0" in value:
+    if type(value) is not str or not Path(value).name:
         raise FieldError("file_name", f"the name of a file is expected, got {show(value)}")
     if leaves_its_folder(value):
         raise FieldError("file_name", f"{value!r} leaves its folder; give a path relative to it, without ..")
