@@ -17,9 +17,10 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 from torch.distributed import DistError
 
-from spatialflow.categories import Categories
+from spatialflow.categories import AUTO
 from spatialflow.checkpoints.files import load_checkpoint, load_fitting_weights
 from spatialflow.config import Config, TrainConfig
+from spatialflow.data.classes import describe_classes, training_categories
 from spatialflow.data.datamodule import PanopticData
 from spatialflow.errors import ConfigError, OutputError, SpatialFlowError
 from spatialflow.evaluation.pq_result import PQResult
@@ -103,7 +104,8 @@ def train(
     check_folder(folder, resume)
     with _quiet():
         lightning.seed_everything(config.train.seed, verbose=False)
-        data = PanopticData(config.data, Categories.load(config.data.categories), config.train.seed)
+        categories, class_notes = training_categories(config.data)
+        data = PanopticData(config.data, categories, config.train.seed)
         data.setup("fit")
         model, start, notes = _starting_point(config, data, last if resume else None, weights)
         check_writable_folder(folder)
@@ -114,6 +116,7 @@ def train(
                 f"{data.val_set.annotations}: has {len(data.val_set)} images for {trainer.world_size} "
                 f"processes; lower train.devices or train.nodes"
             )
+        notes += [f"note       {note}" for note in class_notes]
         _announce(config, trainer, data, start, notes, say)
         # train(): Lightning leaves modes as they are, and frozen BatchNorm is a matter of the mode
         module = PanopticModule(model.train().to(memory_format=torch.channels_last), config)
@@ -245,7 +248,9 @@ def _announce(
     batch = config.data.batch_size * trainer.world_size
     lr = scaled_lr(train, batch)
     device = trainer.strategy.root_device.type
-    say(f"recipe     {config.name}: {config.model.backbone}, {data.categories}")
+    say(f"recipe     {config.name}: {config.model.backbone}")
+    named = config.data.train if config.data.categories == AUTO else config.data.categories
+    say(f"classes    {describe_classes(data.categories)}, as {named} has them")
     say(f"data       {len(data.train_set)} images to train on, {len(data.val_set)} to validate on")
     asked = _LIGHTNING_PRECISION.get(train.precision, trainer.precision)
     instead = "" if asked == trainer.precision else f" ({train.precision}, as the recipe asks, needs a GPU)"
