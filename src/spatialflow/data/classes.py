@@ -38,8 +38,8 @@ def training_categories(config: DataConfig) -> tuple[Categories, list[str]]:
     notes = []
     if only_val:
         notes.append(
-            f"{val.path} shows what {train.path} does not ({_names(only_val)}): it cannot be learnt, so it counts "
-            f"as missed"
+            f"{val.path} shows what {train.path} does not ({_names(only_val)}): it cannot be learnt, so it "
+            f"counts as missed"
         )
     if missing:
         notes.append(f"{train.path} has no segment of {len(missing)} classes ({_names(missing)})")
