@@ -218,7 +218,7 @@ def check_submission(
     Example: spatialflow data check-submission panoptic_val2017_A_results.zip panoptic_val2017.json
     """
     from spatialflow.categories import Categories
-    from spatialflow.evaluation.submission import check_submission as check
+    from spatialflow.evaluation.submission_check import check_submission as check
 
     with one_progress("check") as show:
         problems = check(archive, images, Categories.load(categories), show)

@@ -15,12 +15,8 @@ from spatialflow.evaluation.file_pairs import open_pairs
 from spatialflow.evaluation.panoptic_quality import quality_of_pairs
 from spatialflow.evaluation.pq_result import PQResult
 from spatialflow.evaluation.ranks import ALONE, Ranks
-from spatialflow.evaluation.submission import (
-    check_submission,
-    pack_submission,
-    split_of,
-    submission_stem,
-)
+from spatialflow.evaluation.submission import pack_submission, split_of, submission_stem
+from spatialflow.evaluation.submission_check import check_submission
 from spatialflow.evaluation.tuning import FoundStore, Tuned, tune
 from spatialflow.inference.predictor import Predictor
 from spatialflow.models.spatialflow import SpatialFlow, build_model
