@@ -1,5 +1,6 @@
 """Converters between annotation formats, one function each; ``spatialflow convert`` runs them."""
 
+from spatialflow.data.converters.ade20k import ade20k_to_panoptic
 from spatialflow.data.converters.cityscapes import cityscapes_to_panoptic
 from spatialflow.data.converters.from_detection import detection_to_panoptic
 from spatialflow.data.converters.from_two_channels import two_channel_to_panoptic
@@ -11,6 +12,7 @@ from spatialflow.data.converters.to_semantic import panoptic_to_semantic
 __all__ = [
     "Conversion",
     "OverlapPolicy",
+    "ade20k_to_panoptic",
     "cityscapes_to_panoptic",
     "detection_to_panoptic",
     "panoptic_to_detection",
