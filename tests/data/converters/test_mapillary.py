@@ -307,7 +307,11 @@ def test_faults(
     ("arguments", "error", "message"),
     [
         ({"version": "v3"}, ConfigError, r"version: 'v3' is unknown; choose among v1\.2, v2\.0"),
-        ({"source": "labels"}, ConfigError, "source: 'labels' is unknown; choose among panoptic, instances"),
+        (
+            {"source": "labels"},
+            ConfigError,
+            r"source \(--from\): 'labels' is unknown; choose among panoptic, instances",
+        ),
         ({"split": "../training"}, DataError, "is no name of a folder"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from spatialflow.data.converters.ade20k import ade20k_to_panoptic
 from spatialflow.data.converters.cityscapes import cityscapes_to_panoptic
+from spatialflow.data.converters.coco_stuff import coco_stuff_to_panoptic
 from spatialflow.data.converters.from_detection import detection_to_panoptic
 from spatialflow.data.converters.from_two_channels import two_channel_to_panoptic
 from spatialflow.data.converters.mapillary import VistasSource, VistasVersion, mapillary_to_panoptic
@@ -17,6 +18,7 @@ __all__ = [
     "VistasVersion",
     "ade20k_to_panoptic",
     "cityscapes_to_panoptic",
+    "coco_stuff_to_panoptic",
     "detection_to_panoptic",
     "mapillary_to_panoptic",
     "panoptic_to_detection",

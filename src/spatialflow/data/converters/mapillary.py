@@ -88,7 +88,7 @@ def mapillary_to_panoptic(
         raise ConfigError(f"version: {version!r} is unknown; choose among {', '.join(_PANOPTIC_JSON)}")
     plans = {"panoptic": _plan_panoptic, "instances": _plan_instances}
     if source not in plans:
-        raise ConfigError(f"source: {source!r} is unknown; choose among {', '.join(plans)}")
+        raise ConfigError(f"source (--from): {source!r} is unknown; choose among {', '.join(plans)}")
     check_split(split, "training or validation")
     layout = _find(Path(root), split, version)
     plan = plans[source](layout, version)
