@@ -191,6 +191,7 @@ FAULTS: list[tuple[Callable[[Path], object], str, str]] = [
     (lambda root: None, "../training", "is no name of a folder; choose training or validation"),
     (lambda root: None, ".", "is no name of a folder"),
     (lambda root: None, "a\\b", "is no name of a folder"),
+    (lambda root: None, "a\0b", "is no name of a folder"),
     (
         lambda root: shutil.rmtree(root / "annotations_instance"),
         "training",

@@ -170,7 +170,9 @@ def test_panoptic_without_config_and_photos(root: Path, tmp_path: Path) -> None:
 
 def test_void_by_either_name(root: Path, tmp_path: Path) -> None:
     path = root / "training/v1.2/panoptic/panoptic_2018.json"
-    for changes in ({"name": "void--unlabeled"}, {"supercategory": "void", "name": "Unlabeled"}):
+    names = ("Other", "void--unlabeled"), ("void--unlabeled", "void"), ("Unlabeled", "void")
+    for name, supercategory in names:
+        changes = {"name": name, "supercategory": supercategory}
         edit_json(path, lambda c, changes=changes: c["categories"][3].update(changes))  # type: ignore[misc]
         assert mapillary_to_panoptic(root, tmp_path / "out.json").segments == 4
 
