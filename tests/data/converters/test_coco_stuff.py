@@ -1,27 +1,37 @@
 """COCO's things and stuff to panoptic: classes, layers, both kinds of stuff files, real truth and back."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from PIL import Image
-from pycocotools import mask as coco_mask
 
+from make_coco_stuff import (
+    BANNER,
+    BRANCH,
+    CLOTH,
+    DOG,
+    IMAGES,
+    OTHER,
+    PERSON,
+    TREE,
+    TREE_MERGED,
+    annotation,
+    box,
+    toy_stuff,
+    toy_things,
+    write,
+    write_map,
+)
 from spatialflow.categories import Categories, coco_panoptic
 from spatialflow.data.coco_panoptic import CocoPanoptic
 from spatialflow.data.converters import coco_stuff_to_panoptic
 from spatialflow.data.converters.coco_stuff_labels import STUFF_CLASSES, panoptic_ids
 from spatialflow.data.panoptic_json import PanopticFile, read_truth
-from spatialflow.errors import DataError, OutputError
-from spatialflow.files import read_json, write_json
+from spatialflow.files import read_json
 from spatialflow.image_io import read_id_png
 
-PERSON, DOG = 1, 18
-BANNER, BRANCH, TREE, CLOTH, OTHER = 92, 94, 169, 104, 183
-TREE_MERGED = 184
 VOID = 255
 MERGED = {
     184: {94, 169, 97, 129},
@@ -44,53 +54,6 @@ MERGED = {
 }
 """COCO's list of merged classes (cocodataset.org/#panoptic-eval), by the ids of COCO-Stuff's labels.txt."""
 REMOVED = {123, 132, 143, 160, 164, 179, 167, 104, 105, 142, 182, 126}
-
-
-def rle(mask: NDArray[np.bool_]) -> dict[str, Any]:
-    encoded = coco_mask.encode(np.asfortranarray(mask.astype(np.uint8)))
-    return {"size": list(encoded["size"]), "counts": encoded["counts"].decode()}
-
-
-def annotation(category_id: int, mask: NDArray[np.bool_], **more: Any) -> dict[str, Any]:
-    return {"image_id": 5, "category_id": category_id, "iscrowd": 0, "segmentation": rle(mask), **more}
-
-
-def box(x1: int, y1: int, x2: int, y2: int, zoom: int = 1) -> NDArray[np.bool_]:
-    mask = np.zeros((4, 6), np.bool_)
-    mask[y1:y2, x1:x2] = True
-    return mask.repeat(zoom, 0).repeat(zoom, 1)
-
-
-IMAGES = [{"id": 5, "file_name": "000000000005.jpg", "height": 4, "width": 6, "license": 3}]
-
-
-def write(path: Path, *annotations: dict[str, Any], **changes: Any) -> Path:
-    write_json(path, {"info": {"year": 2017}, "images": IMAGES, "annotations": annotations} | changes)
-    return path
-
-
-def write_map(folder: Path, values: NDArray[np.uint8], name: str = "000000000005.png") -> Path:
-    folder.mkdir(exist_ok=True)
-    Image.fromarray(values).save(folder / name)
-    return folder
-
-
-def toy_things(zoom: int = 1) -> list[dict[str, Any]]:
-    return [
-        annotation(DOG, box(1, 1, 3, 3, zoom)),  # 4 pixels, over the person though listed first
-        annotation(PERSON, box(0, 0, 4, 3, zoom)),  # 12
-        annotation(PERSON, box(4, 0, 6, 1, zoom), iscrowd=1),
-    ]
-
-
-def toy_stuff(zoom: int = 1) -> list[dict[str, Any]]:
-    return [
-        annotation(BRANCH, box(0, 2, 6, 3, zoom)),
-        annotation(TREE, box(0, 3, 3, 4, zoom)),
-        annotation(CLOTH, box(3, 3, 6, 4, zoom)),
-        annotation(BANNER, box(4, 0, 6, 2, zoom)),
-        annotation(OTHER, box(0, 0, 4, 2, zoom)),
-    ]
 
 
 @pytest.fixture
@@ -262,13 +225,12 @@ def test_real_maps(shared_data: Path, tmp_path: Path) -> None:
 
 
 def test_images_of_both_files(instances: Path, tmp_path: Path) -> None:
-    """One may list an image that has nothing of its kind, and the other not."""
+    """One may list an image that the other does not; of an image in both, the things' entry is kept."""
     two = {"id": "two", "file_name": "two.jpg", "height": 4, "width": 6}
-    stuff = write(
-        tmp_path / "stuff.json", annotation(TREE, box(0, 0, 1, 1), image_id="two"), images=[*IMAGES, two]
-    )
+    tree = annotation(TREE, box(0, 0, 1, 1), image_id="two")
+    stuff = write(tmp_path / "stuff.json", tree, images=[{**IMAGES[0], "license": 9}, two])
     coco_stuff_to_panoptic(instances, stuff, tmp_path / "out.json")
-    assert [image["id"] for image in read_json(tmp_path / "out.json")["images"]] == [5, "two"]
+    assert read_json(tmp_path / "out.json")["images"] == [*IMAGES, two]
     assert len(read_truth(tmp_path / "out.json").annotations["two"].segments) == 1
 
 
@@ -294,88 +256,3 @@ def test_loads_for_training(tmp_path: Path) -> None:
     data = CocoPanoptic(tmp_path / "out.json", coco_panoptic(), tmp_path, scales=[(64, 64)], train=True)
     labels = sorted(coco_panoptic().label(i) for i in (PERSON, PERSON, DOG, BANNER, TREE_MERGED))
     assert sorted(data[0].target.labels.tolist()) == labels
-
-
-Change = Callable[[Path], object]
-FAULTS: list[tuple[Change, str]] = [
-    (lambda d: (d / "stuff.json").unlink(), r"stuff\.json: no such file"),
-    (lambda d: (d / "instances.json").write_text("{"), r"instances\.json: is not valid JSON"),
-    (lambda d: write_json(d / "stuff.json", []), r"stuff\.json: images: the key is missing"),
-    (lambda d: write(d / "stuff.json", annotations=None), r"stuff\.json: annotations: the list is missing"),
-    (
-        lambda d: write(d / "instances.json", *toy_stuff()),
-        r"instances\.json: annotations\[0\]\.category_id: 94 is none of COCO's things \(instances_\*\.json\)",
-    ),
-    (
-        lambda d: write(d / "stuff.json", *toy_things()),
-        r"stuff\.json: annotations\[0\]\.category_id: 18 is none of COCO's stuff",
-    ),
-    (lambda d: write(d / "stuff.json", annotation(184, box(0, 0, 1, 1))), "184 is none of COCO's stuff"),
-    (
-        lambda d: write(d / "stuff.json", {"image_id": 5, "category_id": "92"}),
-        r"annotations\[0\]\.category_id: a whole number is expected, got '92'",
-    ),
-    (
-        lambda d: write(d / "instances.json", annotation(1, box(0, 0, 1, 1), image_id=6)),
-        r"annotations\[0\]\.image_id: 6 is not the id of any entry",
-    ),
-    (
-        lambda d: write(d / "stuff.json", annotation(92, np.ones((2, 2), np.bool_))),
-        r"stuff\.json: annotations\[0\]\.segmentation\.size: \[4, 6\]",
-    ),
-    (
-        lambda d: write(d / "instances.json", categories=[{"id": 1, "name": "boat"}]),
-        r"instances\.json: categories: id 1 is 'boat' there, but 'person' in COCO; give COCO's file of",
-    ),
-    (
-        lambda d: write(d / "stuff.json", categories=[{"id": 94, "name": "boat"}]),
-        r"stuff\.json: categories: id 94 is 'boat' there, but 'branch' in COCO; give COCO's file of stuff",
-    ),
-    (
-        lambda d: write(d / "stuff.json", images=[{**IMAGES[0], "id": 6}]),
-        r"stuff\.json: images: none is in .*instances\.json, too; give files of one split",
-    ),
-    (
-        lambda d: write(d / "stuff.json", images=[{**IMAGES[0], "height": 5}]),
-        r"stuff\.json: images: id 5 is 000000000005\.jpg, 6x5, but in .* 000000000005\.jpg, 6x4",
-    ),
-]
-
-
-@pytest.mark.parametrize(("change", "message"), FAULTS)
-def test_faults(instances: Path, stuff: Path, tmp_path: Path, change: Change, message: str) -> None:
-    change(tmp_path)
-    with pytest.raises(DataError, match=message):
-        coco_stuff_to_panoptic(instances, stuff, tmp_path / "new" / "out.json")
-    assert not (tmp_path / "new").exists()
-
-
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        (np.full((4, 6), 182, np.uint8), r"maps/000000000005\.png: has the value 182, but stuffthingmaps"),
-        (np.zeros((4, 5), np.uint8), "is 5x4 pixels, but images says 6x4"),
-        (np.zeros((4, 6, 3), np.uint8), "one channel of 8 bits is expected"),
-        (np.zeros((4, 6), np.uint16), "one channel of 8 bits is expected"),
-    ],
-)
-def test_faults_of_maps(instances: Path, tmp_path: Path, values: NDArray[Any], message: str) -> None:
-    maps = write_map(tmp_path / "maps", values)
-    with pytest.raises(DataError, match=message):
-        coco_stuff_to_panoptic(instances, maps, tmp_path / "new" / "out.json")
-    assert not (tmp_path / "new").exists()
-
-
-def test_missing_map(instances: Path, tmp_path: Path) -> None:
-    (tmp_path / "maps").mkdir()
-    with pytest.raises(DataError, match=r"maps/000000000005\.png: no such PNG"):
-        coco_stuff_to_panoptic(instances, tmp_path / "maps", tmp_path / "out.json")
-
-
-def test_what_is_read_is_not_replaced(instances: Path, stuff: Path, tmp_path: Path) -> None:
-    for path in (instances, stuff):
-        with pytest.raises(OutputError, match="is what is converted"):
-            coco_stuff_to_panoptic(instances, stuff, path, overwrite=True)
-    maps = write_map(tmp_path / "maps", np.full((4, 6), VOID, np.uint8))
-    with pytest.raises(OutputError, match="is what is converted"):
-        coco_stuff_to_panoptic(instances, maps, tmp_path / "maps.json", overwrite=True)

@@ -1,90 +1,21 @@
 """Mapillary Vistas to COCO panoptic: both things it ships, in files made as it has them, and each fault."""
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
-from PIL import Image
 
 from make_data import edit_json
+from make_vistas import CATEGORIES, IDS, LABELS, NAME, write_config, write_split
 from spatialflow.categories import Categories
 from spatialflow.data.coco_panoptic import CocoPanoptic
 from spatialflow.data.converters import VistasSource, mapillary_to_panoptic
 from spatialflow.data.panoptic_json import read_truth
-from spatialflow.errors import ConfigError, DataError, OutputError
-from spatialflow.files import read_json, write_json
-from spatialflow.image_io import read_id_png, write_id_png
-
-LABELS: list[dict[str, Any]] = [
-    {"name": "animal--bird", "readable": "Bird", "instances": True, "evaluate": True, "color": [165, 42, 42]},
-    {"name": "nature--sky", "readable": "Sky", "instances": False, "evaluate": True, "color": [70, 130, 180]},
-    {
-        "name": "human--person--person-group",
-        "readable": "Person Group",
-        "instances": True,
-        "evaluate": True,
-        "color": [220, 20, 60],
-    },
-    {
-        "name": "void--unlabeled",
-        "readable": "Unlabeled",
-        "instances": False,
-        "evaluate": False,
-        "color": [0, 0, 0],
-    },
-]
-BIRD, SKY, GROUP, UNLABELED = range(4)
-VALUES = 256 * np.array(
-    [[BIRD, BIRD, SKY, SKY], [BIRD, SKY, SKY, GROUP], [UNLABELED, UNLABELED, SKY, GROUP]], np.uint16
-) + np.array([[0, 0, 0, 0], [255, 0, 3, 1], [0, 0, 0, 1]], np.uint16)
-IDS = np.array([[7, 7, 70000, 70000], [8, 70000, 70000, 9], [11, 11, 70000, 9]])
-"""The same as a panoptic PNG, in which unlabeled, 11, may be a segment or 0."""
-CATEGORY_OF = {7: 1, 8: 1, 70000: 2, 9: 3, 11: 4}
-CATEGORIES = [
-    {
-        "supercategory": label["name"],
-        "isthing": int(label["instances"]),
-        "color": label["color"],
-        "id": i,
-        "name": label["readable"],
-    }
-    for i, label in enumerate(LABELS, 1)
-]
-NAME = "--jRsD9anHdGxv4ZOCQktA"
-
-
-def save(path: Path, pixels: NDArray[np.integer]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels).save(path)
-
-
-def write_split(root: Path, version: str = "v1.2", folder: str = "training/v1.2", zoom: int = 1) -> None:
-    """One image, with instances and panoptic."""
-    block = np.ones((zoom, zoom), np.uint16)
-    values, ids = np.kron(VALUES, block), np.kron(IDS, block)
-    save(root / "training" / "images" / f"{NAME}.jpg", np.zeros((*ids.shape, 3), np.uint8))
-    save(root / folder / "instances" / f"{NAME}.png", values)
-    write_id_png(root / folder / "panoptic" / f"{NAME}.png", ids)
-    infos = [
-        {"id": i, "category_id": c, "iscrowd": int(c == 3), "area": 1, "bbox": [0, 0, 1, 1]}
-        for i, c in CATEGORY_OF.items()
-    ]
-    name = {"v1.2": "panoptic_2018.json", "v2.0": "panoptic_2020.json"}[version]
-    content = {
-        "info": {"version": version},
-        "images": [{"id": NAME, "file_name": f"{NAME}.jpg", "height": ids.shape[0], "width": ids.shape[1]}],
-        "annotations": [{"image_id": NAME, "file_name": f"{NAME}.png", "segments_info": infos}],
-        "categories": CATEGORIES,
-    }
-    write_json(root / folder / "panoptic" / name, content)
-
-
-def write_config(path: Path, labels: Any = LABELS) -> None:
-    write_json(path, {"labels": labels, "version": 1.1, "mapping": "public"})
+from spatialflow.errors import DataError
+from spatialflow.files import read_json
+from spatialflow.image_io import read_id_png
 
 
 @pytest.fixture
@@ -202,128 +133,3 @@ def test_loads_for_training(root: Path, tmp_path: Path) -> None:
         assert sorted(data[0].target.labels.tolist()) == [0, 0, 1, 2]
         boxes.append(sorted(data[0].target.boxes.tolist()))
     assert boxes[0] == boxes[1]
-
-
-PNG = f"training/v1.2/instances/{NAME}.png"
-PANOPTIC = "training/v1.2/panoptic/panoptic_2018.json"
-FAULTS: list[tuple[Callable[[Path], object], VistasSource, str]] = [
-    (lambda root: shutil.rmtree(root / "training"), "panoptic", r"training/v1\.2: no such folder; name the"),
-    (
-        lambda root: shutil.rmtree(root / "training/v1.2/panoptic"),
-        "panoptic",
-        r"v1\.2/panoptic: no such folder; unpack it, or convert the instances",
-    ),
-    (
-        lambda root: shutil.rmtree(root / "training/v1.2/instances"),
-        "instances",
-        r"v1\.2/instances: no such folder",
-    ),
-    (lambda root: shutil.rmtree(root / "training/images"), "instances", r"training/images: no such folder"),
-    (lambda root: (root / PNG).unlink(), "instances", r"instances: no \*\.png in it"),
-    (lambda root: (root / PANOPTIC).unlink(), "panoptic", r"panoptic_2018\.json: no such file"),
-    (lambda root: (root / PANOPTIC).write_text("{"), "panoptic", r"2018\.json: is not valid JSON"),
-    (
-        lambda root: edit_json(root / PANOPTIC, lambda c: c["annotations"][0].update(file_name="../a.png")),
-        "panoptic",
-        r"annotations\[0\]\.file_name: '\.\./a\.png' leaves its folder",
-    ),
-    (
-        lambda root: edit_json(root / PANOPTIC, lambda c: c["annotations"][0]["segments_info"].pop()),
-        "panoptic",
-        r"png: segment 11 has pixels but is not in segments_info",
-    ),
-    (
-        lambda root: edit_json(root / PANOPTIC, lambda c: c["categories"].pop()),
-        "panoptic",
-        r"category_id: 4 is not among the categories",
-    ),
-    (
-        lambda root: edit_json(root / PANOPTIC, lambda c: c["images"][0].update(width=9)),
-        "panoptic",
-        r"is 4x3 pixels, but images says 9x3",
-    ),
-    (
-        lambda root: (root / f"training/images/{NAME}.jpg").unlink(),
-        "instances",
-        r"images/.*jpg: no such image",
-    ),
-    (
-        lambda root: save(root / f"training/images/{NAME}.jpg", np.zeros((2, 4, 3), np.uint8)),
-        "instances",
-        r"is 4x3 pixels, but its photo .* is 4x2",
-    ),
-    (
-        lambda root: save(root / PNG, VALUES.astype(np.uint8)),
-        "instances",
-        "one channel of 16 bits is expected",
-    ),
-    (
-        lambda root: save(root / PNG, np.zeros((3, 4, 3), np.uint8)),
-        "instances",
-        "one channel of 16 bits is expected",
-    ),
-    (
-        lambda root: save(root / PNG, np.full((3, 4), 1025, np.uint16)),
-        "instances",
-        r"has the value 1025, which is of class 4, but the config file has classes 0\.\.3",
-    ),
-    (lambda root: (root / PNG).write_bytes(b"\x89PNG\r\n\x1a\n"), "instances", "the PNG is truncated"),
-    (lambda root: (root / "config_v1.2.json").unlink(), "instances", r"config_v1\.2\.json: no such file"),
-    (
-        lambda root: (root / "config_v1.2.json").write_text("[]"),
-        "panoptic",
-        "labels: the list of classes is missing",
-    ),
-    (lambda root: write_config(root / "config_v1.2.json", [1]), "instances", r"labels\[0\]: an object with"),
-]
-FAULTS += [
-    (
-        lambda root, key=key, value=value: write_config(  # type: ignore[misc]
-            root / "config_v1.2.json", [LABELS[0], {**LABELS[1], key: value}]
-        ),
-        "instances",
-        rf"config_v1\.2\.json: labels\[1\]\.{key}: {message}",
-    )
-    for key, value, message in [
-        ("name", 5, "a text is expected, got 5"),
-        ("readable", "", "a text is expected"),
-        ("instances", 1, "true or false is expected, got 1"),
-        ("evaluate", None, "true or false is expected"),
-        ("color", [1, 2], "three whole numbers"),
-        ("color", [1, 2, 256], "three whole numbers"),
-    ]
-]
-
-
-@pytest.mark.parametrize(("change", "source", "message"), FAULTS)
-def test_faults(
-    root: Path, tmp_path: Path, change: Callable[[Path], object], source: VistasSource, message: str
-) -> None:
-    change(root)
-    with pytest.raises(DataError, match=message):
-        mapillary_to_panoptic(root, tmp_path / "new" / "out.json", source=source)
-    assert not (tmp_path / "new").exists()
-
-
-@pytest.mark.parametrize(
-    ("arguments", "error", "message"),
-    [
-        ({"version": "v3"}, ConfigError, r"version: 'v3' is unknown; choose among v1\.2, v2\.0"),
-        (
-            {"source": "labels"},
-            ConfigError,
-            r"source \(--from\): 'labels' is unknown; choose among panoptic, instances",
-        ),
-        ({"split": "../training"}, DataError, "is no name of a folder"),
-    ],
-)
-def test_unknown_choices(
-    root: Path, tmp_path: Path, arguments: dict[str, Any], error: type[Exception], message: str
-) -> None:
-    with pytest.raises(error, match=message):
-        mapillary_to_panoptic(root, tmp_path / "out.json", **arguments)
-
-
-def test_what_is_read_is_not_replaced(root: Path) -> None:
-    with pytest.raises(OutputError, match="is what is converted"):
-        mapillary_to_panoptic(root, root / "training/v1.2/panoptic.json", overwrite=True)
