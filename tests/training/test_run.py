@@ -14,15 +14,17 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from make_data import CATEGORIES, ToyImage, write_panoptic_set
 from make_training import easy_image, write_easy_recipe, write_easy_set
-from spatialflow.checkpoints import load_checkpoint, load_model
+from spatialflow.checkpoints import load_checkpoint, load_model, save_model
 from spatialflow.config import Config, load_config
 from spatialflow.errors import CheckpointError, ConfigError, DataError, OutputError, SpatialFlowError
 from spatialflow.evaluation.average_precision import InstanceTable, Kind
 from spatialflow.inference.dataset import evaluate_dataset
 from spatialflow.inference.predictor import Predictor
+from spatialflow.training.announce import normalisation_note
 from spatialflow.training.metrics_csv import MetricsCsv
 from spatialflow.training.module import PanopticModule
-from spatialflow.training.run import AtomicCheckpointIO, TrainResult, _normalisation_note, train
+from spatialflow.training.run import TrainResult, train
+from spatialflow.training.trainer import AtomicCheckpointIO
 
 
 def quiet(line: str) -> None:
@@ -238,7 +240,7 @@ def test_average_precision_is_logged_if_wanted(recipe: Path, trained: TrainResul
 
 def test_weights_that_expect_other_pixels_are_noted(recipe: Path) -> None:
     def note(*overrides: str) -> list[str]:
-        return _normalisation_note(load_config(recipe, ["model.pretrained=true", *overrides]))
+        return normalisation_note(load_config(recipe, ["model.pretrained=true", *overrides]))
 
     assert note("model.backbone=resnet50.tv_in1k") == []
     (line,) = note("model.backbone=tf_mobilenetv3_large_100.in1k")
@@ -263,12 +265,12 @@ def test_weights_of_other_classes(recipe: Path, trained: TrainResult, tmp_path: 
     still = ["train.max_steps=1", "train.lr=1e-12", "train.weight_decay=0"]
     result = train(load_config(recipe, [*overrides, *still]), weights=trained.last, say=lines.append)
     at = next(i for i, line in enumerate(lines) if line.startswith("weights"))
-    assert "but for 2 layers, which start anew" in lines[at]
-    assert [line.strip().partition(":")[0] for line in lines[at + 1 : at + 3]] == [
+    assert lines[at + 1].strip() == "these layers start anew:"
+    assert [line.strip().partition(":")[0] for line in lines[at + 2 : at + 4]] == [
         "cls_predictor",
         "stuff_head.logits",
     ]
-    assert "(18, 16, 3, 3) in the file, (27, 16, 3, 3) here" in lines[at + 1]
+    assert "(18, 16, 3, 3) in the file, (27, 16, 3, 3) here" in lines[at + 2]
     earlier = trained.model.state_dict()
     state = dict(result.model.named_parameters())
     for key, parameter in state.items():
@@ -283,7 +285,38 @@ def test_weights_of_as_many_other_classes(recipe: Path, trained: TrainResult, tm
     overrides = [*other_classes(tmp_path, renamed), "train.max_steps=1"]
     lines: list[str] = []
     train(load_config(recipe, overrides), weights=trained.last, say=lines.append)
-    assert any("its classes are others, though as many" in line for line in lines)
+    assert any(
+        "other classes, but as many for cls_predictor, stuff_head.logits, so" in line for line in lines
+    )
+
+
+def test_only_the_heads_whose_number_is_the_same_keep_classes(
+    recipe: Path, trained: TrainResult, tmp_path: Path
+) -> None:
+    """A third thing, and stuff that is called otherwise."""
+    bird = {"id": 9, "name": "bird", "isthing": 1, "color": [9, 9, 9]}
+    renamed = [{**c, "name": f"new {c['name']}"} if not c["isthing"] else c for c in CATEGORIES]
+    overrides = [*other_classes(tmp_path, [*renamed, bird]), "train.max_steps=1"]
+    lines: list[str] = []
+    train(load_config(recipe, overrides), weights=trained.last, say=lines.append)
+    assert any(line.endswith("as many for stuff_head.logits, so those weights stay") for line in lines)
+
+
+def test_layers_of_the_file_that_are_left_out(recipe: Path, trained: TrainResult) -> None:
+    lines: list[str] = []
+    config = load_config(recipe, ["model.mask_convs=0", "train.max_steps=1"])
+    train(config, weights=trained.last, say=lines.append)
+    at = next(i for i, line in enumerate(lines) if "of the file are left out" in line)
+    assert lines[at + 1].strip().startswith("mask_head.convs.0")
+
+
+def test_weights_that_are_no_numbers(recipe: Path, weights: Path, tmp_path: Path) -> None:
+    model = load_model(weights)
+    with torch.no_grad():
+        model.get_parameter("box_predictor.bias")[0] = torch.nan
+    save_model(model, tmp_path / "bad.safetensors")
+    with pytest.raises(CheckpointError, match=r"box_predictor\.bias: has values that are no numbers"):
+        train(load_config(recipe), weights=tmp_path / "bad.safetensors", say=quiet)
 
 
 def test_weights_of_another_head(recipe: Path, trained: TrainResult) -> None:

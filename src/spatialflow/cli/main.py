@@ -71,7 +71,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """
     _show_notes()
     try:
-        code = app(arguments, standalone_mode=False)
+        code = app(arguments, prog_name=app.info.name, standalone_mode=False)
     except SpatialFlowError as error:
         return _fail(str(error))
     except _UsageError as error:
