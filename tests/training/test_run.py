@@ -216,6 +216,32 @@ def test_weights_are_where_training_starts(recipe: Path, trained: TrainResult) -
     assert torch.load(result.last, weights_only=True)["global_step"] == 1
 
 
+@pytest.mark.parametrize(
+    ("first", "then", "steps"),
+    [
+        (["train.epochs=2"], ["train.epochs=4", "train.max_steps=8"], 8),
+        (["train.epochs=3", "train.max_steps=1"], ["train.epochs=3"], 6),  # in the middle of an epoch
+        (["train.epochs=4", "train.max_steps=5"], ["train.epochs=4", "train.max_steps=7"], 7),
+        (["train.epochs=1"], ["train.epochs=1", "train.max_steps=9"], 2),
+    ],
+)
+def test_a_resumed_training_takes_all_its_steps(
+    recipe: Path, first: list[str], then: list[str], steps: int
+) -> None:
+    """Two steps an epoch."""
+    often = ["train.log_every=1", "train.val_every=10"]
+    train(load_config(recipe, [*first, *often]), say=quiet)
+    for time in range(2):  # the second time nothing is left, and nothing changes
+        lines: list[str] = []
+        result = train(load_config(recipe, [*then, *often]), resume=True, say=lines.append)
+        assert torch.load(result.last, weights_only=True)["global_step"] == steps
+        assert [int(row["step"]) for row in rows(result) if row["loss/total"]] == list(range(steps))
+        assert int(next(row["step"] for row in rows(result)[::-1] if row["val/pq"])) == steps - 1
+        assert any("nothing left" in line for line in lines) == (time == 1 or steps == 2)
+    key = "max_steps" if "train.max_steps=8" in then or "train.max_steps=7" in then else "epochs"
+    assert any(f"raise train.{key} to go on" in line for line in lines)
+
+
 def test_average_precision_is_logged_if_wanted(recipe: Path, trained: TrainResult) -> None:
     still = ["train.max_steps=1", "train.lr=1e-12", "train.weight_decay=0", "train.precision=fp32"]
     without = train(load_config(recipe, ["name=without", *still]), weights=trained.last, say=quiet)

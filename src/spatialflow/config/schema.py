@@ -218,7 +218,7 @@ class TrainConfig(Section):
 
     epochs: Positive = 20
     max_steps: Positive | None = None
-    """Optimiser steps after which training ends, whatever ``epochs`` says."""
+    """Optimiser steps after which training ends even before ``epochs`` are done."""
     optimizer: Literal["sgd", "adamw"] = "sgd"
     lr: float = Field(0.005, gt=0)
     """At ``base_batch`` images a step."""
@@ -260,7 +260,8 @@ class TrainConfig(Section):
 class Config(Section):
     """Everything a run depends on."""
 
-    name: str = Field("spatialflow_r50_fpn_20e_coco", min_length=1)
+    name: str = Field("spatialflow_r50_fpn_20e_coco", pattern=r"^[^/\\\\]*[^/\\\\.][^/\\\\]*$")
+    """Also of the folder of results, so without slashes."""
     model: ModelConfig = ModelConfig()
     data: DataConfig = DataConfig()
     loss: LossConfig = LossConfig()

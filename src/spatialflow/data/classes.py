@@ -1,5 +1,7 @@
 """Which classes a model is trained on: those that its annotations name."""
 
+from pathlib import Path
+
 import numpy as np
 
 from spatialflow.categories import AUTO, Categories, Category
@@ -19,6 +21,10 @@ def training_categories(config: DataConfig) -> tuple[Categories, list[str]]:
     Raises:
         DataError: a file cannot be read, or the two give one id to different classes.
     """
+    for key in ("train", "val"):
+        path = getattr(config, key)
+        if not Path(path).exists():
+            raise DataError(f"{path}: no such file; name the annotations, data.{key}=FILE")
     train, val = open_index(config.train), open_index(config.val)
     if config.categories == AUTO:
         extra = [c for c in _used(val) if c.id not in train.categories]

@@ -20,7 +20,7 @@ from spatialflow.models.spatialflow import SpatialFlow
 from spatialflow.postprocess.pipeline import find, merge_found
 from spatialflow.structures import Batch
 from spatialflow.training.overflow import OverflowGuard
-from spatialflow.training.resume import RUN, check_same_run
+from spatialflow.training.resume import RUN
 from spatialflow.training.schedule import build_optimizer, lr_factor, scaled_lr
 
 
@@ -38,7 +38,6 @@ class PanopticModule(LightningModule):
         self._guard = OverflowGuard(model, is_fp16=False)
         self._settings: list[dict[str, Any]] = []
         self._run: dict[str, int] = {}
-        self._earlier_run: dict[str, int] = {}
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Both calls of the model and the losses; scalar total."""
@@ -120,7 +119,6 @@ class PanopticModule(LightningModule):
         _ = self.trainer.estimated_stepping_batches  # counts the batches of an epoch
         steps_per_epoch = int(self.trainer.num_training_batches)
         self._run = {"batch": batch, "steps_per_epoch": steps_per_epoch}
-        check_same_run(self._earlier_run, self._run)
         schedule = LambdaLR(optimizer, lr_factor(train, steps_per_epoch))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
@@ -137,10 +135,6 @@ class PanopticModule(LightningModule):
         ):
             group.update(settings, initial_lr=settings["lr"])
             group["lr"] = settings["lr"] * factor(schedule.last_epoch)
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Remember what the steps so far were."""
-        self._earlier_run = checkpoint.get(RUN, {})
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Put config and categories beside the weights."""

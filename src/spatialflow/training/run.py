@@ -4,8 +4,8 @@ import contextlib
 import logging
 import os
 import warnings
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import lightning
@@ -26,7 +26,8 @@ from spatialflow.models.spatialflow import SpatialFlow, build_model
 from spatialflow.training.announce import announce, normalisation_note
 from spatialflow.training.callbacks import BEST, LAST
 from spatialflow.training.module import PanopticModule
-from spatialflow.training.resume import check_folder, steps_done
+from spatialflow.training.resume import check_folder, check_same_run, steps_done
+from spatialflow.training.schedule import total_steps
 from spatialflow.training.trainer import build_trainer
 
 
@@ -76,37 +77,55 @@ def train(
         categories, class_notes = training_categories(config.data)
         data = PanopticData(config.data, categories, config.train.seed)
         data.setup("fit")
-        model, start, notes = _starting_point(config, data, last if resume else None, weights)
+        start = _starting_point(config, data, last if resume else None, weights)
         check_writable_folder(folder)
-        trainer = build_trainer(config, folder, start)
+        trainer = build_trainer(config, folder, start.steps)
         say = rank_zero_only(say)
         if len(data.val_set) < trainer.world_size:
             raise ConfigError(
                 f"{data.val_set.annotations}: has {len(data.val_set)} images for {trainer.world_size} "
                 f"processes; lower train.devices or train.nodes"
             )
-        notes += [f"note       {note}" for note in class_notes]
-        announce(config, trainer, data, start, notes, say)
+        steps_per_epoch = data.steps_per_epoch(trainer.world_size)
+        batch = config.data.batch_size * trainer.world_size
+        check_same_run(start.run, {"batch": batch, "steps_per_epoch": steps_per_epoch})
+        notes = [*start.notes, *(f"note       {note}" for note in class_notes)]
+        announce(config, trainer, data, start.steps, notes, say)
         # train(): Lightning leaves modes as they are, and frozen BatchNorm is a matter of the mode
-        module = PanopticModule(model.train().to(memory_format=torch.channels_last), config)
-        _fit(trainer, module, data, last if resume else None)
-    if trainer.global_step == start:
-        say("nothing left to train: the run is complete; raise train.epochs to go on")
+        module = PanopticModule(start.model.train().to(memory_format=torch.channels_last), config)
+        total = total_steps(config.train, steps_per_epoch)
+        if start.steps < total:
+            _fit(trainer, module, data, last if resume else None)
+        else:
+            key = "max_steps" if total == config.train.max_steps else "epochs"
+            say(f"nothing left to train: the run is complete; raise train.{key} to go on")
     best = best if best.exists() else last
     say(f"checkpoints: {last} (last), {best} (best)")
-    return TrainResult(folder, last, best, module.last_result, model)
+    return TrainResult(folder, last, best, module.last_result, start.model)
+
+
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """Where a training begins."""
+
+    model: SpatialFlow
+    steps: int = 0
+    """Done already."""
+    run: dict[str, int] = field(default_factory=dict)
+    """What these steps were, see :func:`check_same_run`."""
+    notes: Sequence[str] = ()
+    """Lines on the weights."""
 
 
 def _starting_point(
     config: Config, data: PanopticData, last: Path | None, weights: str | os.PathLike[str] | None
-) -> tuple[SpatialFlow, int, list[str]]:
-    """The model before its first step, the number of steps that are done already, lines on its weights."""
+) -> _Start:
     fresh = weights is None and last is None
     model = build_model(config, data.categories, pretrained=fresh and config.model.pretrained)
     if last is not None:
-        return model, steps_done(last, model, config), []
+        return _Start(model, *steps_done(last, model, config))
     if weights is None:
-        return model, 0, normalisation_note(config)
+        return _Start(model, notes=normalisation_note(config))
     checkpoint = load_checkpoint(weights, default=config)
     fit = load_fitting_weights(model, checkpoint, str(weights))
     lines = [f"weights    {weights}"]
@@ -117,7 +136,7 @@ def _starting_point(
     if checkpoint.categories != data.categories and fit.keeps_classes:
         kept = ", ".join(fit.keeps_classes)
         lines.append(f"note       the file has other classes, but as many for {kept}, so those weights stay")
-    return model, 0, lines
+    return _Start(model, notes=lines)
 
 
 def _fit(trainer: lightning.Trainer, module: PanopticModule, data: PanopticData, last: Path | None) -> None:

@@ -67,8 +67,9 @@ def build_trainer(config: Config, folder: Path, start: int) -> lightning.Trainer
             devices=devices,
             num_nodes=nodes,
             precision=LIGHTNING_PRECISION[hardware.precision],
-            max_epochs=train.epochs,
-            max_steps=train.max_steps or -1,
+            # ValidateAtEnd ends the training. Lightning's own limit of steps counts wrong after a resume, and
+            # of epochs takes one for whole that was resumed in its middle.
+            max_epochs=train.epochs + 1,
             gradient_clip_val=train.clip_norm,
             check_val_every_n_epoch=train.val_every,
             log_every_n_steps=train.log_every,
