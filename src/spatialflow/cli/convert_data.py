@@ -6,11 +6,11 @@ from typing import Annotated, cast
 import typer
 
 from spatialflow.cli.console import one_progress, say
+from spatialflow.cli.convert_options import JsonOut as _JsonOut
+from spatialflow.cli.convert_options import Overwrite as _Overwrite
+from spatialflow.cli.convert_options import Workers as _Workers
 
 _Panoptic = Annotated[Path, typer.Argument(metavar="ANN.json", help="Ground truth, COCO panoptic.")]
-_JsonOut = Annotated[
-    Path, typer.Option(metavar="OUT.json", help="The file to write; PNGs go to the folder OUT.")
-]
 _Segments = Annotated[
     Path | None,
     typer.Option(metavar="FOLDER", help="PNGs of the ground truth; by default beside ANN.json."),
@@ -20,12 +20,6 @@ _FirstId = Annotated[
     typer.Option(
         min=0, metavar="N", help="Id of the first annotation; 1 if pycocotools is to evaluate with them."
     ),
-]
-_Overwrite = Annotated[
-    bool, typer.Option("--overwrite", help="Replace files that are there, whoever made them.")
-]
-_Workers = Annotated[
-    int | None, typer.Option(min=1, metavar="N", help="Threads; by default as many as there are cores.")
 ]
 
 

@@ -11,13 +11,10 @@ from pathlib import Path
 from spatialflow.data.panoptic_json import ImageInfo
 from spatialflow.errors import DataError
 from spatialflow.evaluation.coco_format import ResultWriter
-from spatialflow.image_io import read_photo
+from spatialflow.image_io import PHOTO_SUFFIXES, read_photo
 from spatialflow.inference.predictor import Predictor
 
 _log = logging.getLogger(__name__)
-
-SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"))
-"""Files of a folder that are taken for photos."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +49,10 @@ def _photos_of(source: str) -> list[Path]:
     if path.is_dir():
         # names with a dot in front are hidden: thumbnails, or what macOS leaves beside photos
         photos = sorted(
-            f for f in path.iterdir() if f.suffix.lower() in SUFFIXES and not f.name.startswith(".")
+            f for f in path.iterdir() if f.suffix.lower() in PHOTO_SUFFIXES and not f.name.startswith(".")
         )
         if not photos:
-            raise DataError(f"{source}: the folder holds no photos ({', '.join(sorted(SUFFIXES))})")
+            raise DataError(f"{source}: the folder holds no photos ({', '.join(sorted(PHOTO_SUFFIXES))})")
         return photos
     if path.exists():
         return [path]

@@ -63,7 +63,7 @@ def detection_to_panoptic(
     chosen = _categories_of(coco) if categories is None else categories
     entries = load_categories(chosen)
     check_agreement(coco.categories, entries, str(source), str(chosen))
-    objects = _by_image(coco)
+    objects = objects_by_image(coco)
     names = unique_png_names(image.file_name for image in coco.images.values())
     items = list(zip(coco.images.values(), names, strict=True))
 
@@ -94,8 +94,12 @@ def _categories_of(coco: CocoImages) -> str | os.PathLike[str]:
     return coco.path if tells else "coco_panoptic"
 
 
-def _by_image(coco: CocoImages) -> Objects:
-    """The objects of each image, in the order of the file."""
+def objects_by_image(coco: CocoImages) -> Objects:
+    """The objects of each image, in the order of the file.
+
+    Raises:
+        DataError: there is no list of annotations, or one is of no image of the list.
+    """
     if not isinstance(coco.annotations, list):
         raise DataError(
             f"{coco.path}: annotations: the list is missing, so this is not a COCO detection file; choose "
