@@ -1,7 +1,6 @@
 """The photos of an export: found by the names it gives them, and of the size it states."""
 
 import os
-import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -49,6 +48,7 @@ class PhotoFolder:
         self.is_given = is_given
         if not self.folder.is_dir():
             raise DataError(f"{folder}: no such folder of photos; name the folder they are in (--images)")
+        self._listed: dict[PurePosixPath, dict[str, str]] = {}
         self._paths: dict[str, str] = {}
         self._by_name: dict[str, list[str]] = {}
         for path in files_below(self.folder) if is_given else ():  # a guess may be a folder of anything
@@ -75,10 +75,27 @@ class PhotoFolder:
             return self._search(stated, name, also)
         inside = name_inside(stated, name)
         for path in (inside, *also):
-            for form in (path, unicodedata.normalize("NFC", path), unicodedata.normalize("NFD", path)):
-                if (self.folder / form).is_file():
-                    return form, self.folder / form
+            found = self._on_disk(path)
+            if (self.folder / found).is_file():
+                return found, self.folder / found
         return inside, None
+
+    def _on_disk(self, path: str) -> str:
+        """A path with its accents as the disk has them, so far as it is there."""
+        if (self.folder / path).exists():
+            return path
+        found = PurePosixPath()
+        for part in PurePosixPath(path).parts:
+            found /= self._list(found).get(normalize(part), part)
+        return found.as_posix()
+
+    def _list(self, folder: PurePosixPath) -> dict[str, str]:
+        """Names in a folder by their composed form."""
+        if folder not in self._listed:
+            here = self.folder / folder
+            names = os.listdir(here) if here.is_dir() else []  # noqa: PTH208  # names are all that is needed
+            self._listed[folder] = {normalize(name): name for name in names}
+        return self._listed[folder]
 
     def _search(self, stated: Any, name: str, also: Sequence[str]) -> tuple[str, Path]:
         if not isinstance(stated, str) or not stated.strip("/\\. "):

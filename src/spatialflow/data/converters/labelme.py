@@ -167,12 +167,12 @@ class _Reader:
             raise FieldError("shapes", f"a list is expected, got {fields.show(shapes)}")
         for i, entry in enumerate(shapes):
             try:
-                kind = fields.get(entry, "shape_type") if "shape_type" in entry else None
-                kind = kind or "polygon"  # files of old versions have no other
+                label = fields.get(entry, "label")
+                kind = entry.get("shape_type") or "polygon"  # files of old versions have no other
                 if kind in _NO_AREAS:
                     self._rules.tally.add("kind", kind)
                     continue
-                category_id = self._rules.category(fields.get(entry, "label"))
+                category_id = self._rules.category(label)
                 if category_id is not None:
                     yield Shape(category_id, _mask(entry, kind, size), _group(entry), _is_crowd(entry))
             except FieldError as error:

@@ -3,8 +3,9 @@
 The rule is one for all: x goes right and y down, in pixels, from (0, 0) at the image's top left corner, and a
 pixel belongs to a shape if its centre (column + 0.5, row + 0.5) does. A polygon is closed, and where it
 crosses itself it has the even-odd rule, as in labelme's own masks (Pillow's) and in CVAT's (pycocotools's).
-Of centres that lie exactly on its outline those on a left or an upper edge belong to it, so that of two
-polygons which share an edge each pixel belongs to one. What lies outside the image is cut.
+Of centres that lie exactly on its outline those belong to it that have its inside below them, or right of
+them where the edge is vertical, so that of two polygons which share an edge each pixel belongs to one. What
+lies outside the image is cut.
 """
 
 import math
