@@ -583,3 +583,20 @@ def test_two_processes_come_to_the_same_quality(trained: TrainResult, tmp_path: 
             assert two["per_class"][category][count] == expected[count]
     assert logged[1] == pytest.approx(logged[0], abs=1e-4)
     assert logged[0][1] > 10
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("overrides", [[], ["train.devices=1"]])
+def test_torchrun_trains_one_model(recipe: Path, tmp_path: Path, overrides: list[str]) -> None:
+    """As many processes as were started train together, unless the recipe asks for another number."""
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    command = [*torchrun, "-m", "spatialflow", "train", str(recipe), "train.max_steps=1", *overrides]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2] / "src")}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment)
+    if overrides:
+        assert done.returncode != 0
+        assert "train.devices=1 train.nodes=1: are 1 processes, but 2 were started" in done.stderr
+        return
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("hardware   2 x cpu") == 1
+    assert torch.load(tmp_path / "runs" / "easy" / "last.ckpt", weights_only=True)["run"]["batch"] == 8
