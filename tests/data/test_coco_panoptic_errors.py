@@ -109,7 +109,7 @@ def test_nothing_to_train_on(tmp_path: Path) -> None:
 def test_categories_of_another_data_set(tmp_path: Path) -> None:
     path = write_panoptic_set(tmp_path)
     # id 3 is COCO's car
-    with pytest.raises(DataError, match=r"id 3 is the thing 'cat', but .* thing 'car'; set data.categories="):
+    with pytest.raises(DataError, match=r"id 3 is the thing 'cat', but .* thing 'car'; use data of these classes"):
         CocoPanoptic(path, coco_panoptic(), scales=[SAME])
     only_stuff = Categories.from_json(CATEGORIES[2:])
     with pytest.raises(DataError, match="configured categories have no such id"):
