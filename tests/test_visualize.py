@@ -7,7 +7,7 @@ from PIL import Image
 
 from spatialflow.categories import Category
 from spatialflow.structures import Segment
-from spatialflow.visualize import draw_overlay
+from spatialflow.visualize import draw_overlay, write_names
 
 CAT = Category(17, "cat", True, (220, 20, 60))
 GRASS = Category(193, "grass", False, (0, 160, 0))
@@ -94,6 +94,16 @@ def test_scores_are_written_for_things_only(scene):
     changed = np.nonzero(np.abs(with_scores - without).sum(2))[1]
     assert changed.size
     assert changed.min() >= 200
+
+
+def test_names_alone_are_written_on_their_own_colours(scene):
+    photo, ids, segments = scene
+    picture = Image.fromarray(photo.copy())
+    write_names(picture, ids, [*segments, segment(12, CAT)])
+    pixels = np.asarray(picture)
+    for left, right, category in ((100, 200, GRASS), (200, 300, CAT)):
+        assert (pixels[:, left:right] == category.color).all(2).sum() > 100
+    assert (pixels[:, :100] == 100).all()
 
 
 def test_labels_never_overlap_and_tiny_segments_have_none():

@@ -84,7 +84,7 @@ class Staging:
         return self.folder / source.relative_to(self.hidden)
 
 
-def refuse_foreign(json_path: Path, info: Mapping[str, str]) -> None:
+def check_ours(json_path: Path, info: Mapping[str, str]) -> None:
     """Refuse to replace a file of this name that was not written here: it may be somebody's ground truth.
 
     Args:

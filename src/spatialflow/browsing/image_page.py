@@ -123,7 +123,8 @@ def _legend(card: Card, scene: Scene) -> str:
         head += ["predicted", "share, %", "matched", "missed", "false", "PQ"]
     cells = "".join(f'<th scope="col">{name}</th>' for name in head)
     rows = "".join(_legend_row(category, card, scene) for category in card.present)
-    table = f'<div class="scroll"><table><thead><tr>{cells}</tr></thead><tbody>{rows}</tbody></table></div>'
+    table = f"<table><thead><tr>{cells}</tr></thead><tbody>{rows}</tbody></table>"
+    table = f'<div class="scroll" tabindex="0">{table}</div>'
     if scene.pred is None:
         return table
     note = "As PQ counts: a wrong match is a miss of the one category and a false positive of the other."

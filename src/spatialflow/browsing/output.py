@@ -5,7 +5,7 @@ import os
 from importlib import resources
 from pathlib import Path, PurePosixPath
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 from PIL import Image
 
@@ -14,7 +14,7 @@ from spatialflow.browsing.markup import SCRIPT, STYLE
 from spatialflow.errors import DataError, OutputError
 from spatialflow.files import JsonListWriter, check_writable_folder, read_json, write_bytes
 from spatialflow.image_io import write_photo
-from spatialflow.staging import Staging, refuse_foreign, remove_earlier
+from spatialflow.staging import Staging, check_ours, remove_earlier
 
 INFO = {"description": "pages of spatialflow data view"}
 """Of the list of files, by which earlier pages are known and replaced."""
@@ -40,11 +40,19 @@ class PageWriter:
     def __init__(self, folder: str | os.PathLike[str], about: dict[str, Any]) -> None:
         self.folder = Path(folder)
         self._list = self.folder / LIST
-        refuse_foreign(self._list, INFO)
-        self._check_free([self.folder / INDEX, *(self.folder / name for name in _ASSETS)])
+        check_ours(self._list, INFO)
+        earlier = set(self._earlier())
+        for name in (INDEX, *_ASSETS):  # the others have to wait until it is known which they are
+            if (self.folder / name).exists() and self.folder / name not in earlier:
+                self._refuse(self.folder / name)
         self._staging = Staging(self.folder, "view")
         self._hidden = self._staging.hidden
-        self._entries = JsonListWriter(self._hidden / LIST, {"info": INFO, **about}, "images", self._list)
+        try:
+            head = {"info": INFO, **about}
+            self._entries = JsonListWriter(self._hidden / LIST, head, "images", self._list)
+        except OutputError:
+            self._staging.__exit__(None, None, None)
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -84,25 +92,21 @@ class PageWriter:
             asset = resources.files("spatialflow.browsing").joinpath(PurePosixPath(name).name)
             write_bytes(self._hidden / name, asset.read_bytes())
         self._entries.finish({"pages": [*grids, *_ASSETS]})
-        self._check_free([self.folder / f.relative_to(self._hidden) for f in self._hidden.rglob("*.*")])
-        remove_earlier([self._list, *self._earlier()])
+        earlier = [self._list, *self._earlier()]
+        target = self._staging.in_the_way(allowed=set(earlier))
+        if target is not None:
+            self._refuse(target)
+        remove_earlier(earlier)
         for name in (PAGES, PICTURES):
             check_writable_folder(self.folder / name)
         self._staging.show(last=LIST)
         return self.folder / INDEX
 
-    def _check_free(self, files: list[Path]) -> None:
-        """See that files to be written replace none but earlier pages."""
-        present = [file for file in files if file.exists() and file != self._list]
-        if not present:
-            return
-        earlier = set(self._earlier())
-        for file in present:
-            if file not in earlier:
-                raise OutputError(
-                    f"{file}: is of no earlier pages that {self._list} lists, so it is not replaced; remove "
-                    f"it, or choose another output folder"
-                )
+    def _refuse(self, target: Path) -> NoReturn:
+        raise OutputError(
+            f"{target}: is of no earlier pages that {self._list} lists, so it is not replaced; remove it, or "
+            f"choose another output folder"
+        )
 
     def _earlier(self) -> list[Path]:
         """Files of earlier pages besides their list."""

@@ -95,7 +95,10 @@ def open_source(
         return Source(path, _photo_folder(path, names, images), segments_folder(path, segments), index)
     pairs = open_pairs(path, predictions, segments, predictions_dir, is_complete=False)
     if not len(pairs):
-        raise DataError(f"{predictions}: annotations: has no prediction of any image that {path} annotates")
+        raise DataError(
+            f"{predictions}: annotations: has no prediction of any image that {path} annotates; give one "
+            f"whose image ids are those of the data set, as `spatialflow evaluate` writes it"
+        )
     names = [pairs.images[truth.image_id].file_name for _, truth in pairs.pairs[:_SAMPLE]]
     return Source(path, _photo_folder(path, names, images), pairs.truth_folder, pairs)
 

@@ -1,7 +1,7 @@
 // The pages work without this: it adds a filter to the grid, and the arrow keys and Escape to all pages.
 "use strict";
 document.addEventListener("keydown", (event) => {
-  if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey || event.target.closest("select, input, .scroll")) {
+  if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey || event.target.closest?.("select, input, .scroll")) {
     return;
   }
   const rel = { ArrowLeft: "prev", ArrowRight: "next", Escape: "up" }[event.key];

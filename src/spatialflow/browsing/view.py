@@ -3,6 +3,7 @@
 import math
 import os
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -108,13 +109,14 @@ def view_dataset(
         order = ranking.order
         grid = Grid(writer, source.path.name, len(order))
         failed: list[Card] = []
-        cards = map_in_order(Artist(source, order, writer).draw, range(len(order)), workers)
-        for done, card in enumerate(cards, start=1):
-            writer.add(card)
-            grid.add(card)
-            if card.error is not None:
-                failed.append(card)
-            on_drawn(done, len(order))
+        # closed before the writer: no thread may write after its files are removed
+        with closing(map_in_order(Artist(source, order, writer).draw, range(len(order)), workers)) as cards:
+            for done, card in enumerate(cards, start=1):
+                writer.add(card)
+                grid.add(card)
+                if card.error is not None:
+                    failed.append(card)
+                on_drawn(done, len(order))
         drawn = len(order) - len(failed)
         if not drawn:
             raise DataError(

@@ -15,7 +15,7 @@ from spatialflow.errors import OutputError
 from spatialflow.evaluation.ranks import ALONE, Ranks
 from spatialflow.files import check_writable_folder, write_json
 from spatialflow.image_io import write_photo
-from spatialflow.staging import Staging, refuse_foreign, remove_earlier
+from spatialflow.staging import Staging, check_ours, remove_earlier
 from spatialflow.structures import PanopticPrediction
 
 INFO = {"description": "prediction of SpatialFlow"}
@@ -51,7 +51,7 @@ class ResultWriter:
         """
         self.folder = Path(folder)
         self.json_path = self.folder / f"{name}.json"
-        refuse_foreign(self.json_path, INFO)
+        check_ours(self.json_path, INFO)
         self._name = name
         self._staging = Staging(self.folder, name)
         self._entries: dict[ImageId, dict[str, Any]] = {}
