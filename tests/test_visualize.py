@@ -99,10 +99,12 @@ def test_scores_are_written_for_things_only(scene):
 def test_names_alone_are_written_on_their_own_colours(scene):
     photo, ids, segments = scene
     picture = Image.fromarray(photo.copy())
+    ids[100:, 200:] = 12
     write_names(picture, ids, [*segments, segment(12, CAT)])
     pixels = np.asarray(picture)
-    for left, right, category in ((100, 200, GRASS), (200, 300, CAT)):
-        assert (pixels[:, left:right] == category.color).all(2).sum() > 100
+    named = [pixels[:, 100:200], pixels[:100, 200:], pixels[100:, 200:]]
+    for part, category in zip(named, (GRASS, CAT, CAT), strict=True):
+        assert (part == category.color).all(2).sum() > 100
     assert (pixels[:, :100] == 100).all()
 
 

@@ -32,7 +32,7 @@ def test_sizes_of_pictures(size: tuple[int, int], expected: tuple[int, int]) -> 
 
 def test_segments_are_those_of_the_png_at_any_size(tmp_path: Path) -> None:
     large = ToyImage(
-        "large", (600, 2560), (ToySegment(SKY, (0, 0, 2560, 200)), ToySegment(CAT, (0, 300, 640, 600)))
+        "large", (600, 2560), (ToySegment(SKY, (0, 0, 2560, 201)), ToySegment(CAT, (0, 300, 641, 600)))
     )
     small = ToyImage("small", (40, 60), (ToySegment(CAT, (10, 20, 30, 40)),))
     path = write_panoptic_set(tmp_path, (large, small))
@@ -42,10 +42,10 @@ def test_segments_are_those_of_the_png_at_any_size(tmp_path: Path) -> None:
     assert scene.size == (600, 2560)
     np.testing.assert_array_equal(scene.truth.ids, large.id_map()[1::2, 1::2])
     assert [(s.id, s.area, s.box) for s in scene.truth.shapes] == [
-        (1001, 512000, (0, 0, 2560, 200)),
-        (1002, 192000, (0, 300, 640, 600)),
+        (1001, 514560, (0, 0, 2560, 201)),
+        (1002, 192300, (0, 300, 641, 600)),
     ]
-    assert scene.truth.void == 600 * 2560 - 512000 - 192000
+    assert scene.truth.void == 600 * 2560 - 514560 - 192300
     scene = read(path, 1)
     assert scene.truth is not None
     factor = scene.photo.shape[0] // 40

@@ -1,6 +1,7 @@
 """The whole of ``view_dataset``: files, order, links, and what happens to images that cannot be read."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -192,6 +193,8 @@ def test_hostile_names_change_no_page(tmp_path: Path) -> None:
             assert not any(key.startswith("on") for _, a in page.tags for key in a)
             assert "b" not in {tag for tag, _ in page.tags}
         index = pages["index.html"]
+        alternatives = {a["alt"] for page in pages.values() for tag, a in page.tags if tag == "img"}
+        assert {f"truth of {name}.png" for name in HOSTILE} < alternatives
         for name in HOSTILE:
             assert f"{name}.png" in index.text
         assert "</script><script>alert('cat')</script>" in index.text
@@ -218,8 +221,10 @@ def test_foreign_files_are_not_replaced(tmp_path: Path, pair: tuple[Path, Path],
     foreign = tmp_path / "out" / name
     foreign.parent.mkdir(parents=True)
     foreign.write_text("{}")
+    drawn: list[int] = []
     with pytest.raises(OutputError, match="is not replaced"):
-        view_dataset(pair[0], tmp_path / "out")
+        view_dataset(pair[0], tmp_path / "out", on_drawn=lambda done, total: drawn.append(done))
+    assert bool(drawn) == name.startswith("pages"), "what is known before the work is said before it"
     assert files_in(tmp_path / "out") == {name}
     assert foreign.read_text() == "{}"
 
@@ -261,6 +266,25 @@ def test_folders_that_are_named_and_not_there(tmp_path: Path, pair: tuple[Path, 
         view_dataset(pair[0], tmp_path / "out")
     assert not (tmp_path / "out").exists()
     assert view_dataset(pair[0], tmp_path / "out", images=moved).drawn == 3
+
+
+def test_the_photos_are_where_most_of_them_are(tmp_path: Path, pair: tuple[Path, Path]) -> None:
+    (pair[0].parent.parent / "images" / "right.png").unlink()
+    result = view_dataset(pair[0], tmp_path / "out")
+    assert (result.drawn, len(result.failed)) == (2, 1)
+
+
+def test_no_thread_writes_after_a_failure(tmp_path: Path) -> None:
+    path = write_panoptic_set(tmp_path, [ToyImage(f"{number}", (200, 200)) for number in range(60)])
+
+    def stop(done: int, total: int) -> None:
+        raise OutputError("full")
+
+    with pytest.raises(OutputError, match="full") as caught:
+        view_dataset(path, tmp_path / "out", on_drawn=stop, workers=4)
+    time.sleep(0.5)
+    assert not (tmp_path / "out").exists()
+    del caught
 
 
 def test_workers_change_nothing(tmp_path: Path, pair: tuple[Path, Path]) -> None:

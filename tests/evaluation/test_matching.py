@@ -98,3 +98,12 @@ def test_wrong_matches_by_the_definition() -> None:
         assert not (set(matching.matches.truth) & set(np.flatnonzero(matching.false_negatives)))
         found += len(expected)
     assert found > 50
+
+
+def test_a_segment_that_is_found_is_in_no_wrong_match() -> None:
+    """Stated areas that are wrong let two predictions have an IoU above 0.5 with one true segment."""
+    truth = SegmentTable(np.array([1]), np.array([0]), np.array([False]), np.array([2]))
+    matching = find_matches(line((5, 2), (6, 2)), table({5: 0, 6: 1}), line((1, 4)), truth, 2)
+    assert matching.matches.pred.tolist() == [0]
+    assert matching.wrong_matches.pred.tolist() == []
+    assert matching.false_positives.tolist() == [False, True]
