@@ -29,7 +29,7 @@ Segments = Annotated[
 
 @app.callback()
 def data(context: typer.Context) -> None:
-    """Check, repair and cut data in COCO-panoptic format."""
+    """Check, look at, repair and cut data in COCO-panoptic format."""
     if context.invoked_subcommand is None:
         say(context.get_help())
 

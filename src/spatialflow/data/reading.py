@@ -40,7 +40,8 @@ def find_images(
             return place
     raise DataError(
         f"{annotations}: the photo {file_name} is in none of {', '.join(map(str, usual))}; "
-        f"name the folder of the photos (data.train_images, data.val_images, data.test_images)"
+        f"name the folder of the photos (data.train_images, data.val_images, data.test_images; "
+        f"--images)"
     )
 
 
