@@ -12,6 +12,7 @@ from spatialflow.files import read_json, write_json
 
 if TYPE_CHECKING:
     from spatialflow.data.check import CheckReport
+    from spatialflow.zip_path import ReadPath
 
 app = typer.Typer(invoke_without_command=True)
 _SHOWN_CHANGES = 20
@@ -229,7 +230,7 @@ def check_submission(
     say(f"{archive}: nothing is wrong")
 
 
-def _settings(json_path: Path, split: str, photos: Path | None) -> list[str]:
+def _settings(json_path: Path, split: str, photos: "ReadPath | None") -> list[str]:
     """How a recipe reads a file whose PNGs are beside it."""
     from spatialflow.data.locating import reader_overrides
 
