@@ -21,10 +21,12 @@ _SHOWN_CHANGES = 20
 Annotations = Annotated[Path, typer.Argument(metavar="ANN.json", help="Annotations, COCO panoptic.")]
 Images = Annotated[
     Path | None,
-    typer.Option(metavar="DIR", help="Photos; by default looked for in the usual places near ANN.json."),
+    typer.Option(
+        metavar="DIR", help="Photos, or a .zip; by default looked for in the usual places near ANN.json."
+    ),
 ]
 Segments = Annotated[
-    Path | None, typer.Option(metavar="DIR", help="Panoptic PNGs; by default beside ANN.json.")
+    Path | None, typer.Option(metavar="DIR", help="Panoptic PNGs, or a .zip; by default beside ANN.json.")
 ]
 
 

@@ -77,7 +77,7 @@ class Folder:
 
     def _archived(self, archive: ZipPath) -> Iterator[str]:
         for name in archive.file_names():
-            if self._counts(Path(archive / name)) and not name.startswith("__MACOSX/"):
+            if self._counts(Path(archive / name)):
                 yield name
 
     def _counts(self, path: Path) -> bool:

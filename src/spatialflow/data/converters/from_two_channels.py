@@ -60,14 +60,14 @@ def two_channel_to_panoptic(
         OutputError: a file is in the way or cannot be written.
     """
     coco = open_coco(images)
-    entries = load_categories(categories)
-    check_agreement(coco.categories, entries, str(images), str(categories))
-    known = Categories.from_json(entries, str(categories))
     names = unique_png_names(image.file_name for image in coco.images.values())
-    items = list(zip(coco.images.values(), names, strict=True))
     place = open_folder(folder, "".join(names[:1]))
     if place is None:
         raise DataError(f"{folder}: no such folder of two-channel PNGs; check the path")
+    entries = load_categories(categories)
+    check_agreement(coco.categories, entries, str(images), str(categories))
+    known = Categories.from_json(entries, str(categories))
+    items = list(zip(coco.images.values(), names, strict=True))
 
     def convert(item: tuple[ImageInfo, str]) -> PanopticImage:
         image, name = item
