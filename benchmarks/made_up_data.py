@@ -16,7 +16,7 @@ from spatialflow.files import write_json
 from spatialflow.image_io import write_id_png
 
 Entry = dict[str, Any]
-WIDTH, HEIGHT, SEGMENTS, THINGS = 640, 480, 11, 7
+WIDTH, HEIGHT, SEGMENTS, STUFF = 640, 480, 11, 4
 
 
 def write_set(folder: Path, count: int) -> Path:
@@ -34,26 +34,27 @@ def write_set(folder: Path, count: int) -> Path:
     return path
 
 
-def write_image(photo: Path, png: Path, seed: int) -> list[Entry]:
-    """Draw one photo and its PNG; returns its ``segments_info``, things first."""
+def write_image(photo: Path, png: Path, seed: int, segments: int = SEGMENTS) -> list[Entry]:
+    """Draw one photo and its PNG; returns its ``segments_info``, of things but for the last four."""
     rng = np.random.default_rng(seed)
-    index = np.stack([noise(rng, 6) for _ in range(SEGMENTS)]).argmax(axis=0)
-    ids = rng.choice(2**24 - 1, SEGMENTS, replace=False) + 1
+    index = np.stack([noise(rng, 6) for _ in range(segments)]).argmax(axis=0)
+    ids = rng.choice(2**24 - 1, segments, replace=False) + 1
     id_map = ids[index].astype(np.int32)
-    colours = 0.6 * rng.integers(0, 256, (SEGMENTS, 3)) + 50
+    colours = 0.6 * rng.integers(0, 256, (segments, 3)) + 50
     light = 15 * noise(rng, 2.8)[..., None] + 8 * np.stack([noise(rng, 3) for _ in range(3)], axis=-1)
     pixels = (colours[index] + light).clip(0, 255).astype(np.uint8)
     Image.fromarray(pixels).save(photo, quality=95, subsampling=0)
     write_id_png(png, id_map)
-    categories = list(coco_panoptic())
-    chosen = [categories[label] for label in [*range(THINGS), *range(-1, THINGS - SEGMENTS - 1, -1)]]
-    category_ids = {int(i): category.id for i, category in zip(ids, chosen, strict=True)}
+    categories = coco_panoptic()
+    labels = [*range(segments - STUFF), *range(len(categories) - STUFF, len(categories))]
+    category_ids = {i: categories[label].id for i, label in zip(ids.tolist(), labels, strict=True)}
     found = measure(id_map)
-    infos = [
-        {"id": i, "category_id": category_ids[i], "iscrowd": 0, "area": area, "bbox": box}
-        for i, area, box in zip(*(column.tolist() for column in found), strict=True)
+    extents = {i: (area, box) for i, area, box in zip(*(column.tolist() for column in found), strict=True)}
+    return [
+        {"id": i, "category_id": category, "iscrowd": 0, "area": extents[i][0], "bbox": extents[i][1]}
+        for i, category in category_ids.items()
+        if i in extents
     ]
-    return sorted(infos, key=lambda info: ids.tolist().index(info["id"]))
 
 
 def noise(rng: np.random.Generator, exponent: float) -> np.ndarray:

@@ -82,6 +82,19 @@ def test_bytes_before_the_archive(archive: Path) -> None:
     assert {name: (root / name).read_bytes() for name in root.file_names()} == FILES
 
 
+def test_sizes_that_come_after_the_content(tmp_path: Path) -> None:
+    """As programs write them that pack into a pipe."""
+    read, write = os.pipe()
+    with os.fdopen(write, "wb") as pipe, zipfile.ZipFile(pipe, "w", zipfile.ZIP_DEFLATED) as packed:
+        for name, content in FILES.items():
+            packed.writestr(name, content)
+    path = tmp_path / "some.zip"
+    with os.fdopen(read, "rb") as pipe:
+        path.write_bytes(pipe.read())
+    root = ZipPath(ZipArchive(path))
+    assert {name: (root / name).read_bytes() for name in root.file_names()} == FILES
+
+
 def test_the_last_of_one_name_counts(archive: Path) -> None:
     with zipfile.ZipFile(archive, "a") as packed, pytest.warns(UserWarning, match="Duplicate"):
         packed.writestr("other.txt", b"newer")
