@@ -1,9 +1,11 @@
 """Small COCO-panoptic data sets on disk, for tests."""
 
 import json
+import shutil
+import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -127,3 +129,14 @@ def edit_json(path: Path, change: Callable[[Any], object]) -> None:
     content = json.loads(path.read_text())
     change(content)
     path.write_text(json.dumps(content))
+
+
+def pack_folder(folder: Path, archive: Path, top: str | None = None, keep: bool = False) -> Path:
+    """Move a folder's files into ``archive``, below ``top``, by default the folder's name; return it."""
+    archive.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
+        for path in sorted(folder.rglob("*")):
+            packed.write(path, PurePosixPath(folder.name if top is None else top, path.relative_to(folder)))
+    if not keep:
+        shutil.rmtree(folder)
+    return archive

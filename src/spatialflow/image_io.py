@@ -21,6 +21,7 @@ from PIL import Image, UnidentifiedImageError
 
 from spatialflow.errors import DataError
 from spatialflow.files import write_bytes
+from spatialflow.zip_path import ReadPath, ZipPath
 
 MAX_SEGMENT_ID = 256**3 - 1
 PHOTO_SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"))
@@ -68,7 +69,7 @@ def read_photo(path: str | os.PathLike[str], upright: bool = True) -> NDArray[np
     Raises:
         DataError: the file is missing, not an image, or truncated.
     """
-    with _opened(Path(path)) as image:
+    with _opened(path) as image:
         return _to_rgb_pixels(image, upright)
 
 
@@ -87,7 +88,7 @@ def read_image_sizes(path: str | os.PathLike[str]) -> tuple[tuple[int, int], tup
     Raises:
         DataError: the file is missing, or not an image.
     """
-    with _opened(Path(path)) as image:
+    with _opened(path) as image:
         return upright_size(image), (image.height, image.width)
 
 
@@ -102,7 +103,7 @@ def read_stored_photo(path: str | os.PathLike[str]) -> StoredPhoto:
     Raises:
         DataError: see :func:`read_photo`.
     """
-    with _opened(Path(path)) as image:
+    with _opened(path) as image:
         kind, mode = image.format or "", image.mode
         pixels = _to_rgb_pixels(image, upright=False)
         orientation = _orientation(image)
@@ -123,10 +124,11 @@ def pillow_warnings() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
+def _opened(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
     """An image whose faults, here and inside of the block, come as one-line errors."""
+    file = io.BytesIO(path.read_bytes()) if isinstance(path, ZipPath) else path
     try:
-        with pillow_warnings(), Image.open(path) as image:
+        with pillow_warnings(), Image.open(file) as image:
             yield image
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such image; check the path") from error
@@ -214,9 +216,9 @@ def read_png_bytes(path: str | os.PathLike[str], what: str) -> bytes:
     Raises:
         DataError: the file is missing or cannot be read.
     """
-    path = Path(path)
+    place: ReadPath = path if isinstance(path, ZipPath) else Path(path)
     try:
-        return path.read_bytes()
+        return place.read_bytes()
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such {what}; check the folder and file_name") from error
     except OSError as error:

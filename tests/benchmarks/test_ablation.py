@@ -1,34 +1,22 @@
 """The ablation's script, with a few steps on a few photos."""
 
-import importlib.util
-import os
 import subprocess
-import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+from make_benchmarks import load_benchmark, run_benchmark
 from spatialflow.files import read_json
-
-SCRIPT = Path(__file__).parents[2] / "benchmarks" / "ablation.py"
 
 
 @pytest.fixture(scope="module")
 def ablation() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("ablation", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["ablation"] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
+    return load_benchmark("ablation")
 
 
 def run(out: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(SCRIPT.parents[1] / "src")}
-    command = [sys.executable, str(SCRIPT), "--out", str(out), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=600, env=environment, check=False)
+    return run_benchmark("ablation", "--out", out, *arguments)
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from make_data import pack_folder
 from spatialflow.errors import DataError
 from spatialflow.evaluation.panoptic_quality import evaluate_pq
 from spatialflow.evaluation.pq_result import PQResult
@@ -189,3 +190,14 @@ def test_of_several_faults_the_first_is_reported(golden: Path, tmp_path: Path) -
         (tmp_path / f"{name}.json").write_text(json.dumps(content))
     with pytest.raises(DataError, match=r"missing120\.png"):
         evaluate_pq(tmp_path / "gt.json", tmp_path / "pred.json", golden / "gt", golden / "pred", workers=2)
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_pngs_in_archives(tmp_path: Path, named: bool) -> None:
+    gt, pred = write_pair(tmp_path)
+    write_id_png(tmp_path / "pred" / "a.png", np.array([[1, 1, 2], [2, 2, 0]], np.int32))
+    expected = evaluate_pq(gt, pred)
+    assert expected.all.pq == pytest.approx((2 / 3 + 2 / 3) / 2)
+    folder = tmp_path / "elsewhere" if named else tmp_path
+    archives = [pack_folder(tmp_path / name, folder / f"{name}.zip") for name in ("gt", "pred")]
+    assert evaluate_pq(gt, pred, *(archives if named else [])) == expected

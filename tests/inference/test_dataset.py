@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from make_data import edit_json, write_panoptic_set
+from make_data import edit_json, pack_folder, write_panoptic_set
 from make_training import easy_image, write_easy_recipe
 from spatialflow.checkpoints import save_model
 from spatialflow.config import Config, DataConfig, load_config
@@ -67,6 +67,26 @@ def test_batches_of_several_sizes(predictor: Predictor, config: Config, tmp_path
     for name in ("v0", "v1"):
         one, other = (read_id_png(tmp_path / folder / "panoptic" / f"{name}.png") for folder in "1n")
         assert (one == other).mean() > 0.999
+
+
+def test_data_in_archives(predictor: Predictor, config: Config, tmp_path: Path) -> None:
+    truth = write_panoptic_set(tmp_path, [easy_image(str(i), i) for i in range(3)], "val")
+    data = config.data.model_copy(update={"val": str(truth)})
+    expected = evaluate_dataset(predictor, data, tmp_path / "1")
+    pack_folder(truth.with_suffix(""), truth.with_suffix(".zip"))
+    pack_folder(tmp_path / "images", tmp_path / "images.zip")
+    assert evaluate_dataset(predictor, data, tmp_path / "2") == expected
+    # the truth's PNGs are in no folder that the result could be written over
+    with pytest.raises(OutputError, match="holds the truth itself"):
+        evaluate_dataset(
+            predictor, data.model_copy(update={"val": str(rename(truth))}), tmp_path / "annotations"
+        )
+
+
+def rename(truth: Path) -> Path:
+    """The same set, called as results are."""
+    truth.with_suffix(".zip").rename(truth.with_name("panoptic.zip"))
+    return truth.rename(truth.with_name("panoptic.json"))
 
 
 def test_photos_in_folders_of_their_own(predictor: Predictor, config: Config, tmp_path: Path) -> None:

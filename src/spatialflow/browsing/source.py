@@ -12,6 +12,7 @@ from spatialflow.data.panoptic_json import ImageInfo, SegmentInfo
 from spatialflow.data.reading import find_images, segments_folder
 from spatialflow.errors import DataError
 from spatialflow.evaluation.file_pairs import FilePairs, open_pairs
+from spatialflow.zip_path import ReadPath
 
 Location = str | os.PathLike[str]
 _SAMPLE = 200
@@ -35,10 +36,10 @@ class Source:
     """Files of a data set, and of predictions."""
 
     path: Path
-    photos: Path
-    """Folder."""
-    segments: Path
-    """Folder of the true PNGs."""
+    photos: ReadPath
+    """Folder, or .zip."""
+    segments: ReadPath
+    """Folder of the true PNGs, or .zip."""
     truth: PanopticIndex | FilePairs
 
     @property
@@ -103,7 +104,7 @@ def open_source(
     return Source(path, _photo_folder(path, names, images), pairs.truth_folder, pairs)
 
 
-def _photo_folder(path: Path, names: Sequence[str], folder: Location | None) -> Path:
+def _photo_folder(path: Path, names: Sequence[str], folder: Location | None) -> ReadPath:
     """The folder that was named, or where most of the photos are."""
     guess = None if folder is not None else guess_photo_folder(path, names)
     return guess or find_images(path, names[0], folder)

@@ -87,11 +87,13 @@ def pq(
     prediction: Annotated[Path, typer.Argument(metavar="PRED.json", help="Predictions, COCO panoptic.")],
     gt_dir: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="PNGs of the truth; by default beside GT.json."),
+        typer.Option(metavar="FOLDER", help="PNGs of the truth, or a .zip; by default beside GT.json."),
     ] = None,
     pred_dir: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="PNGs of the predictions; by default beside PRED.json."),
+        typer.Option(
+            metavar="FOLDER", help="PNGs of the predictions, or a .zip; by default beside PRED.json."
+        ),
     ] = None,
     json_out: JsonOut = None,
     per_class: PerClass = False,

@@ -12,6 +12,7 @@ from spatialflow.files import read_json, write_json
 
 if TYPE_CHECKING:
     from spatialflow.data.check import CheckReport
+    from spatialflow.zip_path import ReadPath
 
 app = typer.Typer(invoke_without_command=True)
 _SHOWN_CHANGES = 20
@@ -20,10 +21,12 @@ _SHOWN_CHANGES = 20
 Annotations = Annotated[Path, typer.Argument(metavar="ANN.json", help="Annotations, COCO panoptic.")]
 Images = Annotated[
     Path | None,
-    typer.Option(metavar="DIR", help="Photos; by default looked for in the usual places near ANN.json."),
+    typer.Option(
+        metavar="DIR", help="Photos, or a .zip; by default looked for in the usual places near ANN.json."
+    ),
 ]
 Segments = Annotated[
-    Path | None, typer.Option(metavar="DIR", help="Panoptic PNGs; by default beside ANN.json.")
+    Path | None, typer.Option(metavar="DIR", help="Panoptic PNGs, or a .zip; by default beside ANN.json.")
 ]
 
 
@@ -229,7 +232,7 @@ def check_submission(
     say(f"{archive}: nothing is wrong")
 
 
-def _settings(json_path: Path, split: str, photos: Path | None) -> list[str]:
+def _settings(json_path: Path, split: str, photos: "ReadPath | None") -> list[str]:
     """How a recipe reads a file whose PNGs are beside it."""
     from spatialflow.data.locating import reader_overrides
 

@@ -160,9 +160,9 @@ class DataConfig(Section):
 
     train: str = "data/coco/annotations/panoptic_train2017.json"
     train_images: str | None = None
-    """Folder of the photos; by default looked for beside the annotations, as COCO lays them out."""
+    """Folder or ``.zip`` of the photos; by default looked for beside the annotations, as COCO has them."""
     train_segments: str | None = None
-    """Folder of the panoptic PNGs; by default the annotation file's path without ``.json``."""
+    """Folder or ``.zip`` of the panoptic PNGs; by default the annotation file's path without ``.json``."""
     val: str = "data/coco/annotations/panoptic_val2017.json"
     val_images: str | None = None
     val_segments: str | None = None

@@ -49,8 +49,9 @@ class CocoPanoptic(Dataset[Example]):
     Args:
         annotations: the JSON file.
         categories: classes the labels count; they must agree with those of the file.
-        images: folder of the photos; by default see :func:`spatialflow.data.reading.find_images`.
-        segments: folder of the PNGs; by default the JSON's path without ``.json``.
+        images: folder or ``.zip`` of the photos; by default see
+            :func:`spatialflow.data.reading.find_images`.
+        segments: folder or ``.zip`` of the PNGs; by default the JSON's path without ``.json``.
         scales: one scale, or two between which each image's is drawn.
         flip: probability of mirroring.
         train: leave out what the original does not train on: photos with a side below 32 pixels, and photos
@@ -82,7 +83,7 @@ class CocoPanoptic(Dataset[Example]):
         self.annotations = truth.path
         self.own_categories = truth.categories
         self.categories = categories
-        self.segments = segments_folder(annotations, segments)
+        self.segments = segments_folder(annotations, segments, truth.example)
         if not len(truth):
             raise DataError(f"{truth.path}: images: the list is empty; add at least one photo")
         self.images = find_images(truth.path, truth.info(0).file_name, images)

@@ -20,7 +20,8 @@ class ListedPhotos(Dataset[Example]):
 
     Args:
         listed_in: the JSON file, of which only ``images`` is read.
-        images: folder of the photos; by default see :func:`spatialflow.data.reading.find_images`.
+        images: folder or ``.zip`` of the photos; by default see
+            :func:`spatialflow.data.reading.find_images`.
         scale: what the photos are resized to.
 
     Raises:

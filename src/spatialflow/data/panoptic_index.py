@@ -69,6 +69,12 @@ class PanopticIndex:
     def __len__(self) -> int:
         return len(self.starts)
 
+    @property
+    def example(self) -> str:
+        """Name of a PNG; ``""`` if there is none."""
+        annotated = np.flatnonzero(self.counts != NO_ANNOTATION)
+        return self.png_name(int(annotated[0])) if len(annotated) else ""
+
     def info(self, index: int) -> ImageInfo:
         """Id, file name and size of an image."""
         height, width = self.sizes[index].tolist()

@@ -68,6 +68,11 @@ class PanopticFile:
     annotations: dict[ImageId, ImageAnnotation]
     """By image id; in ground truth an image may have none."""
 
+    @property
+    def example(self) -> str:
+        """Name of a PNG; ``""`` if there is none."""
+        return next((annotation.file_name for annotation in self.annotations.values()), "")
+
 
 def read_truth(path: str | os.PathLike[str]) -> PanopticFile:
     """Read ground truth: ``images``, ``annotations`` and ``categories``.

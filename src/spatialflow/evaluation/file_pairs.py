@@ -23,6 +23,7 @@ from spatialflow.evaluation.matching import Matching, find_matches
 from spatialflow.evaluation.segment_table import SegmentTable
 from spatialflow.image_io import read_id_png
 from spatialflow.workers import map_in_order
+from spatialflow.zip_path import ReadPath
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,8 +45,8 @@ class FilePairs:
 
     categories: Categories
     pred_json: Path
-    pred_folder: Path
-    truth_folder: Path
+    pred_folder: ReadPath
+    truth_folder: ReadPath
     pairs: list[tuple[ImageAnnotation, ImageAnnotation]]
     """(prediction, truth) of each image, in the order of the truth."""
     images: dict[ImageId, ImageInfo]
@@ -118,7 +119,8 @@ def open_pairs(
     """
     truth, pred = read_truth(gt_json), read_prediction(pred_json)
     assert truth.categories is not None
-    truth_folder, pred_folder = segments_folder(gt_json, gt_dir), segments_folder(pred_json, pred_dir)
+    truth_folder = segments_folder(gt_json, gt_dir, truth.example)
+    pred_folder = segments_folder(pred_json, pred_dir, pred.example)
     pairs = [
         (_prediction_of(annotation, truth, pred), annotation)
         for annotation in truth.annotations.values()

@@ -97,7 +97,7 @@ def evaluate_pq(
     Args:
         gt_json: ground truth.
         pred_json: prediction, which needs only ``annotations``.
-        gt_dir: folder of the truth's PNGs; by default the path of ``gt_json`` without ``.json``.
+        gt_dir: folder or ``.zip`` of the truth's PNGs; by default the path of ``gt_json`` without ``.json``.
         pred_dir: likewise of the prediction's.
         workers: threads; by default one for each core this process may use.
         progress: called with the number of images done and of all images, from the calling thread.

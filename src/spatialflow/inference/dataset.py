@@ -184,7 +184,7 @@ def evaluate_dataset(
     data = prepared_data(predictor, config)
     truth = data.val_set
     if (Path(out) / "panoptic").resolve() in (
-        truth.segments.resolve(),
+        Path(truth.segments).resolve(),
         truth.annotations.resolve().with_suffix(""),
     ):
         raise OutputError(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from make_data import SKY, ToyImage, ToySegment, edit_json, write_panoptic_set
+from make_data import SKY, ToyImage, ToySegment, edit_json, pack_folder, write_panoptic_set
 from make_faults import CLEAN, Planter, clean_set, offenders, rows
 from spatialflow.data.check import check_dataset, write_repaired
 from spatialflow.data.check.categories import MAX_STUFF
@@ -214,3 +214,62 @@ def test_too_many_stuff_classes(planter: Planter) -> None:
     assert rows(planter.check()) == {"category-unused": MAX_STUFF - 2}
     planter.edit(lambda content: content["categories"].append({"id": 99, "name": "one more", "isthing": 0}))
     assert rows(planter.check()) == {"category-unused": MAX_STUFF - 1, "too-many-stuff": 1}
+
+
+def pack(planter: Planter) -> None:
+    pack_folder(planter.photo().parent, planter.photo().parent.with_suffix(".zip"))
+    pack_folder(planter.png().parent, planter.png().parent.with_suffix(".zip"))
+
+
+def test_archives_are_found_and_checked_like_folders(planter: Planter) -> None:
+    """With a fault of each kind that is looked for among the names of files."""
+    planter.image(0, file_name="A.JPG")
+    planter.annotation(1, file_name="moved/b.png")
+    planter.photo("c").write_bytes(planter.photo("c").read_bytes()[:-200])
+    shutil.copyfile(planter.photo("b"), planter.photo("unlisted"))
+    shutil.copyfile(planter.photo("b"), planter.photo(".hidden"))
+    shutil.copyfile(planter.png("b"), planter.png("unlisted"))
+    before = planter.check()
+    found = {row.kind.key: row.examples for row in before.findings}
+    assert found.keys() == {
+        "photo-misnamed",
+        "png-misnamed",
+        "photo-unreadable",
+        "photo-unlisted",
+        "png-unlisted",
+    }
+    pack(planter)
+    after = planter.check()
+    assert {row.kind.key: row.examples for row in after.findings} == found
+    assert str(after.images).endswith("images.zip/images")
+    assert str(after.segments).endswith("panoptic_toy.zip/panoptic_toy")
+    fixed = write_repaired(after, planter.path.with_name("fixed.json")).path
+    again = check_dataset(fixed, planter.path.parents[1] / "images.zip", planter.path.with_suffix(".zip"))
+    assert rows(again) == {"photo-unlisted": 2, "png-unlisted": 2}
+
+
+def test_photos_that_are_in_two_archives(planter: Planter, tmp_path: Path) -> None:
+    other = Planter(write_panoptic_set(tmp_path / "other", CLEAN[:1]))
+    pack(planter)
+    pack(other)
+    report = planter.check(validation=[other.path])
+    assert rows(report) == {"overlap-content": 1}
+    assert offenders(report, "overlap-content") == ["a.png is a.png"]
+
+
+def test_both_in_one_archive(planter: Planter) -> None:
+    folder = planter.path.parents[1]
+    archive = pack_folder(folder, folder.with_suffix(".zip"), "", keep=True)
+    report = planter.check(images=archive / "images", segments=archive / "annotations" / "panoptic_toy")
+    assert rows(report) == {}
+    for image in range(3):
+        planter.image(image, file_name=f"images/{CLEAN[image].name}.png")
+    assert rows(planter.check(images=archive, segments=archive / "annotations" / "panoptic_toy")) == {}
+
+
+def test_damaged_archive(planter: Planter) -> None:
+    pack(planter)
+    archive = planter.path.with_suffix(".zip")
+    archive.write_bytes(archive.read_bytes()[:-5])
+    with pytest.raises(DataError, match=r"panoptic_toy\.zip: the \.zip is damaged or incomplete"):
+        planter.check()

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from make_data import CATEGORIES
+from make_data import CATEGORIES, pack_folder
 from spatialflow.data.converters import two_channel_to_panoptic
 from spatialflow.data.panoptic_json import read_truth
 from spatialflow.errors import DataError
@@ -100,3 +100,13 @@ def test_faults(images: Path, tmp_path: Path, what: str, message: str) -> None:
             images, folder, tmp_path / "new" / "out.json", categories=tmp_path / "mine.json"
         )
     assert not (tmp_path / "new").exists()
+
+
+def test_pngs_in_an_archive(images: Path, tmp_path: Path) -> None:
+    save(tmp_path, CHANNELS)
+    two_channel_to_panoptic(images, tmp_path / "two", tmp_path / "folder.json")
+    archive = pack_folder(tmp_path / "two", tmp_path / "two.zip")
+    two_channel_to_panoptic(images, archive, tmp_path / "archive.json")
+    assert (tmp_path / "archive.json").read_bytes() == (tmp_path / "folder.json").read_bytes()
+    for path in (tmp_path / "folder").iterdir():
+        assert (tmp_path / "archive" / path.name).read_bytes() == path.read_bytes()

@@ -8,7 +8,17 @@ import numpy as np
 import pytest
 
 from golden import decode_rle
-from make_data import CAT, CATEGORIES, GRASS, SKY, ToyImage, ToySegment, edit_json, write_panoptic_set
+from make_data import (
+    CAT,
+    CATEGORIES,
+    GRASS,
+    SKY,
+    ToyImage,
+    ToySegment,
+    edit_json,
+    pack_folder,
+    write_panoptic_set,
+)
 from spatialflow.data.converters import detection_to_panoptic, panoptic_to_detection
 from spatialflow.data.panoptic_json import read_truth
 from spatialflow.errors import DataError, OutputError
@@ -120,3 +130,13 @@ def test_the_source_is_not_replaced(source: Path) -> None:
     with pytest.raises(OutputError, match="is what is converted"):
         panoptic_to_detection(source, source, overwrite=True)
     assert source.read_bytes() == before
+
+
+def test_pngs_in_an_archive(source: Path, tmp_path: Path) -> None:
+    panoptic_to_detection(source, tmp_path / "folder.json")
+    pack_folder(source.with_suffix(""), source.with_suffix(".zip"))
+    panoptic_to_detection(source, tmp_path / "archive.json")
+    assert (tmp_path / "archive.json").read_bytes() == (tmp_path / "folder.json").read_bytes()
+    moved = source.with_suffix(".zip").rename(tmp_path / "moved.zip")
+    panoptic_to_detection(source, tmp_path / "moved.json", segments=moved)
+    assert (tmp_path / "moved.json").read_bytes() == (tmp_path / "folder.json").read_bytes()

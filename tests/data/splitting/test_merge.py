@@ -8,7 +8,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from make_data import CAT, CATEGORIES, DOG, GRASS, ToyImage, ToySegment, edit_json, write_panoptic_set
+from make_data import (
+    CAT,
+    CATEGORIES,
+    DOG,
+    GRASS,
+    ToyImage,
+    ToySegment,
+    edit_json,
+    pack_folder,
+    write_panoptic_set,
+)
 from spatialflow.categories import Categories
 from spatialflow.data.check import check_dataset
 from spatialflow.data.coco_panoptic import CocoPanoptic
@@ -221,3 +231,27 @@ def test_a_map_of_unknown_names(
         merge(sets, tmp_path / "both.json", maps)
     with pytest.raises(DataError, match=r"no category 'kitten' in .*A"):
         merge_sets(open_set(sets[0]), open_set(sets[1]), tmp_path / "both.json", ({"kitten": "cat"}, {}))
+
+
+def test_photos_in_an_archive_that_both_have(sets: tuple[Path, Path], tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    shutil.copytree(sets[0].parents[1] / "images", photos / "A")
+    shutil.copytree(sets[1].parents[1] / "images", photos / "B")
+    for path in sets:
+        pack_folder(path.with_suffix(""), path.with_suffix(".zip"))
+        pack_folder(path.parents[1] / "images", path.parents[1] / "images.zip")
+        name = path.parents[1].name
+        edit_json(path, lambda c, n=name: [i.update(file_name=f"{n}/{i['file_name']}") for i in c["images"]])
+    both = pack_folder(photos, tmp_path / "photos.zip")
+    opened = [open_set(path, both) for path in sets]
+    result = merge_sets(*opened, tmp_path / "both.json", (MAP, MAP))
+    assert str(result.images) == f"{both}/photos"
+    assert not check_dataset(tmp_path / "both.json", both).has_errors
+
+
+def test_photos_in_two_archives(sets: tuple[Path, Path], tmp_path: Path) -> None:
+    for path in sets:
+        pack_folder(path.parents[1] / "images", path.parents[1] / "images.zip")
+    with pytest.raises(DataError, match=r"A/images\.zip/images: photos in a \.zip cannot be merged"):
+        merge(sets, tmp_path / "both.json")
+    assert not (tmp_path / "both.json").exists()

@@ -7,7 +7,17 @@ from typing import Any
 
 import pytest
 
-from make_data import CAT, CATEGORIES, DOG, SKY, ToyImage, ToySegment, edit_json, write_panoptic_set
+from make_data import (
+    CAT,
+    CATEGORIES,
+    DOG,
+    SKY,
+    ToyImage,
+    ToySegment,
+    edit_json,
+    pack_folder,
+    write_panoptic_set,
+)
 from spatialflow.categories import Categories
 from spatialflow.data.check import check_dataset
 from spatialflow.data.coco_panoptic import CocoPanoptic
@@ -147,3 +157,17 @@ def test_photos_need_not_be_there(path: Path) -> None:
     source = open_set(path)
     assert source.images is None
     assert split_set(source, path.parent, 0.3)[0].images == 7
+
+
+def test_archives(path: Path) -> None:
+    """Photos stay in theirs; PNGs come out of theirs, as they are."""
+    folder, photos = path.with_suffix(""), path.parents[1] / "images"
+    pngs = {png.name: png.read_bytes() for png in folder.iterdir()}
+    pack_folder(folder, folder.with_suffix(".zip"))
+    pack_folder(photos, photos.with_suffix(".zip"))
+    source = open_set(path)
+    assert str(source.images) == f"{photos}.zip/images"
+    parts = split_set(source, path.parents[1] / "out", 0.3)
+    written = [png for part in parts for png in part.path.with_suffix("").iterdir()]
+    assert {png.name: png.read_bytes() for png in written} == pngs
+    assert not check_dataset(parts[0].path, source.images).has_errors

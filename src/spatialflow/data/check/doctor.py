@@ -18,10 +18,11 @@ from spatialflow.data.check.overlap import SeenPhotos, ValidationSet, compare_ca
 from spatialflow.data.check.statistics import Statistics
 from spatialflow.data.locating import guess_photo_folder
 from spatialflow.data.panoptic_json import read_panoptic
-from spatialflow.data.reading import SMALLEST_SIDE, usual_image_folders
+from spatialflow.data.reading import SMALLEST_SIDE, usual_image_folders, usual_segments
 from spatialflow.errors import DataError
 from spatialflow.image_io import pillow_warnings
 from spatialflow.workers import map_in_order
+from spatialflow.zip_path import ReadPath, open_folder
 
 Progress = Callable[[int, int], object]
 
@@ -33,9 +34,9 @@ class CheckReport:
     path: Path
     content: dict[str, Any]
     """Of the JSON file, as it is."""
-    images: Path | None
+    images: ReadPath | None
     """Folder of the photos; None if it was not found."""
-    segments: Path | None
+    segments: ReadPath | None
     """Folder of the PNGs, likewise."""
     findings: Findings
     statistics: Statistics
@@ -73,8 +74,8 @@ def check_dataset(
 
     Args:
         annotations: the JSON file.
-        images: folder of the photos; by default the usual place that holds the most of them.
-        segments: folder of the PNGs; by default the JSON's path without ``.json``.
+        images: folder or ``.zip`` of the photos; by default the usual place that holds the most of them.
+        segments: folder or ``.zip`` of the PNGs; by default the JSON's path without ``.json``.
         validation: JSON files whose photos and categories are compared with those of ``annotations``.
         progress: called with the number of photos that are done, and of all.
         workers: threads; by default one a core.
@@ -87,9 +88,7 @@ def check_dataset(
     content = _read(path)
     known = read_categories(path, content["categories"], findings)
     items = read_items(path, content, findings)
-    places = _find_places(
-        path, items, known, _named(images, "images"), _named(segments, "segments"), findings
-    )
+    places = _find_places(path, items, known, images, segments, findings)
     photos = None if places.photos is None else places.photos.path
     held_out = [ValidationSet.open(Path(other), photos) for other in validation]
     statistics = Statistics(list(known.values()), len(items))
@@ -124,35 +123,36 @@ def _read(path: Path) -> dict[str, Any]:
     return dict(content)
 
 
-def _named(folder: str | os.PathLike[str] | None, option: str) -> Path | None:
-    if folder is not None and not Path(folder).is_dir():
+def _named(folder: str | os.PathLike[str] | None, option: str, names: Sequence[str]) -> ReadPath | None:
+    if folder is None:
+        return None
+    found = open_folder(folder, "".join(names[:1]))
+    if found is None:
         raise DataError(f"{folder}: no such folder; give --{option} the folder that the files are in")
-    return None if folder is None else Path(folder)
+    return found
 
 
 def _find_places(
     path: Path,
     items: list[Item],
     known: dict[int, KnownCategory],
-    images: Path | None,
-    segments: Path | None,
+    images: str | os.PathLike[str] | None,
+    segments: str | os.PathLike[str] | None,
     findings: Findings,
 ) -> Places:
     names = [item.image.file_name for item in items if item.image.file_name is not None]
     pngs = [item.annotation.file_name for item in items if item.annotation and item.annotation.file_name]
-    images = images or guess_photo_folder(path, names)
-    if images is None and items:
+    photos = _named(images, "images", names) or guess_photo_folder(path, names)
+    if photos is None and items:
         usual = ", ".join(map(str, usual_image_folders(path)))
         findings.add(kinds.PHOTO_FOLDER, f"none of {len(names)} photos is in {usual}")
-    segments = segments or path.with_suffix("")
-    if not segments.is_dir():
-        if any(item.annotation for item in items):
-            findings.add(kinds.PNG_FOLDER, str(segments))
-        segments = None
+    maps = _named(segments, "segments", pngs) or usual_segments(path, "".join(pngs[:1]))
+    if maps is None and any(item.annotation for item in items):
+        findings.add(kinds.PNG_FOLDER, str(path.with_suffix("")))
     listed, listed_pngs = {clean_name(name) for name in names}, {clean_name(name) for name in pngs}
     return Places(
-        None if images is None else photo_folder(images, listed, segments, listed_pngs),
-        None if segments is None else png_folder(segments, listed_pngs, images, listed),
+        None if photos is None else photo_folder(photos, listed, maps, listed_pngs),
+        None if maps is None else png_folder(maps, listed_pngs, photos, listed),
         known,
     )
 

@@ -3,7 +3,7 @@
 import hashlib
 import struct
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import PurePosixPath
 
 import cv2
 import numpy as np
@@ -18,6 +18,7 @@ from spatialflow.data.check.kinds import Kind
 from spatialflow.data.reading import SMALLEST_SIDE
 from spatialflow.errors import DataError
 from spatialflow.image_io import StoredPhoto, decode_id_png, read_stored_photo
+from spatialflow.zip_path import ReadPath
 
 Size = tuple[int, int]
 """(H, W)."""
@@ -41,7 +42,7 @@ _GREY, _PALETTE, _GREY_ALPHA = 0, 3, 4
 class PhotoFacts:
     """What is known of a photo that could be read."""
 
-    path: Path
+    path: ReadPath
     stored: Size
     orientation: int
     digest: bytes
@@ -55,7 +56,7 @@ class PhotoFacts:
         return (self.stored[1], self.stored[0]) if self.orientation >= 5 else self.stored
 
 
-def read_photo_facts(path: Path) -> tuple[PhotoFacts, StoredPhoto]:
+def read_photo_facts(path: ReadPath) -> tuple[PhotoFacts, StoredPhoto]:
     """Read a photo once.
 
     Raises:
@@ -74,15 +75,15 @@ def read_photo_of(item: Item, folder: Folder) -> tuple[PhotoFacts | None, list[F
     """The photo of an item, or None if it cannot be read, and what is wrong with it."""
     drops = _leave_out(item)
     guess = None if item.annotation is None else item.annotation.stem
-    path, findings = _locate(item.image, folder, (kinds.PHOTO_MISSING, kinds.PHOTO_MISNAMED), drops, guess)
-    if path is None:
+    name, findings = _locate(item.image, folder, (kinds.PHOTO_MISSING, kinds.PHOTO_MISNAMED), drops, guess)
+    if name is None:
         return None, findings
-    name = path.relative_to(folder.path).as_posix()
+    path = folder.path / name
     try:
         facts, photo = read_photo_facts(path)
     except DataError as error:
         return None, [*findings, Finding(kinds.PHOTO_UNREADABLE, _reason(error, path, name), drops)]
-    if _suffix_is_wrong(path, photo):
+    if _suffix_is_wrong(name, photo):
         findings.append(Finding(kinds.PHOTO_SUFFIX, f"{name}: is {photo.format}"))
     if photo.mode != "RGB":
         findings.append(Finding(kinds.PHOTO_MODE, f"{name}: {_MODES.get(photo.mode, photo.mode)}"))
@@ -102,10 +103,10 @@ def read_png_of(item: Item, folder: Folder) -> tuple[NDArray[np.int32] | None, b
     assert item.annotation is not None
     drops = _leave_out(item)
     absent = (kinds.PNG_MISSING, kinds.PNG_MISNAMED)
-    path, findings = _locate(item.annotation, folder, absent, drops, item.image.stem)
-    if path is None:
+    name, findings = _locate(item.annotation, folder, absent, drops, item.image.stem)
+    if name is None:
         return None, False, findings
-    name = path.relative_to(folder.path).as_posix()
+    path = folder.path / name
     try:
         encoded = path.read_bytes()
         depth, color_type = struct.unpack(">BB", encoded[24:26].ljust(2, b"\0"))
@@ -127,8 +128,8 @@ def show_size(size: Size) -> str:
 
 def _locate(
     entry: Entry, folder: Folder, absent: tuple[Kind, Kind], drops: tuple[Drop, ...], guess: str | None = None
-) -> tuple[Path | None, list[Finding]]:
-    """Where the file of an entry is, and what is wrong with its name.
+) -> tuple[str | None, list[Finding]]:
+    """Name of an entry's file in the folder, and what is wrong with its name.
 
     Args:
         entry: of images or annotations.
@@ -139,7 +140,7 @@ def _locate(
     """
     name = entry.file_name
     if name is not None and "\\" not in name and folder.has(name):
-        return folder.path / name, []
+        return PurePosixPath(name).as_posix(), []
     stated = entry.raw.get("file_name")
     meant = folder.meant(stated) if isinstance(stated, str) else None
     if meant is None and name is None and guess is not None:
@@ -155,7 +156,7 @@ def _locate(
         finding = Finding(absent[0], name, repairs)
     else:
         finding = Finding(kinds.PATH_BACKSLASH if "\\" in name else absent[1], f"{name}: is {meant}", repairs)
-    return None if meant is None else folder.path / meant, [finding]
+    return meant, [finding]
 
 
 def _leave_out(item: Item) -> tuple[Drop, ...]:
@@ -163,12 +164,13 @@ def _leave_out(item: Item) -> tuple[Drop, ...]:
     return (drop,) if item.annotation is None else (drop, Drop(item.annotation.raw, ""))
 
 
-def _reason(error: DataError, path: Path, name: str) -> str:
+def _reason(error: DataError, path: ReadPath, name: str) -> str:
     """The error with the name of the file instead of its path, and without the remedy."""
     return f"{name}: {str(error).removeprefix(f'{path}: ').split(';')[0]}"
 
 
-def _suffix_is_wrong(path: Path, photo: StoredPhoto) -> bool:
+def _suffix_is_wrong(name: str, photo: StoredPhoto) -> bool:
+    suffix = PurePosixPath(name).suffix.lower()
     if photo.format in ("JPEG", "MPO"):  # the latter is what some cameras call a JPEG with a preview
-        return path.suffix.lower() not in _JPEG
-    return Image.registered_extensions().get(path.suffix.lower(), photo.format) != photo.format
+        return suffix not in _JPEG
+    return Image.registered_extensions().get(suffix, photo.format) != photo.format

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from spatialflow.data.check.entries import clean_name
 from spatialflow.data.locating import has_file
 from spatialflow.image_io import PHOTO_SUFFIXES
+from spatialflow.zip_path import ReadPath, ZipPath
 
 _CITYSCAPES = ("_gtfine_leftimg8bit", "_leftimg8bit")
 """What Cityscapes' own panoptic files call a photo, and what the photo is called, in lower case."""
@@ -19,7 +20,7 @@ _CITYSCAPES = ("_gtfine_leftimg8bit", "_leftimg8bit")
 class Folder:
     """A folder and the names that the JSON gives to the files in it."""
 
-    path: Path
+    path: ReadPath
     suffixes: Collection[str]
     """Of the files that count, in lower case."""
     listed: Collection[str]
@@ -59,7 +60,12 @@ class Folder:
     def unlisted(self) -> list[str]:
         """Files that are not listed, in this folder and in those below it of which others are listed."""
         below = {str(PurePosixPath(name).parent) for name in self.listed} | {"."}
-        names = (clean_name(f"{folder}/{name}") for folder in sorted(below) for name in self._names(folder))
+        if isinstance(self.path, ZipPath):
+            names = (name for name in self._archived(self.path) if str(PurePosixPath(name).parent) in below)
+        else:
+            names = (
+                clean_name(f"{folder}/{name}") for folder in sorted(below) for name in self._names(folder)
+            )
         return [name for name in names if name not in self.listed and name not in self.meant_files]
 
     def _names(self, folder: str) -> list[str]:
@@ -67,7 +73,12 @@ class Folder:
             entries = sorted(os.scandir(self.path / folder), key=lambda entry: entry.name)
         except (OSError, ValueError):
             return []
-        return [entry.name for entry in entries if self._counts(Path(entry.path))]
+        return [entry.name for entry in entries if self._counts(path := Path(entry.path)) and path.is_file()]
+
+    def _archived(self, archive: ZipPath) -> Iterator[str]:
+        for name in archive.file_names():
+            if self._counts(Path(archive / name)):
+                yield name
 
     def _counts(self, path: Path) -> bool:
         # names with a dot in front are hidden: thumbnails, or what macOS leaves beside photos
@@ -76,7 +87,6 @@ class Folder:
             and not path.name.startswith(".")
             and path not in self.foreign
             and not any(parent in self.foreign for parent in path.parents)
-            and path.is_file()  # not a pipe, at which reading would wait for ever
         )
 
     def _by_stem(self) -> dict[str, list[str]]:
@@ -84,12 +94,14 @@ class Folder:
         with self._lock:
             if self._index is None:
                 self._index = {}
-                for path in self._walk():
-                    name = path.relative_to(self.path).as_posix()
-                    self._index.setdefault(_plain(path.stem), []).append(name)
+                for name in self._walk():
+                    self._index.setdefault(_plain(PurePosixPath(name).stem), []).append(name)
             return self._index
 
-    def _walk(self) -> Iterator[Path]:
+    def _walk(self) -> Iterator[str]:
+        if isinstance(self.path, ZipPath):
+            yield from self._archived(self.path)
+            return
         for folder, folders, names in os.walk(self.path):
             # a folder beside a JSON of its name is one of PNGs
             folders[:] = sorted(
@@ -97,7 +109,10 @@ class Folder:
                 for name in folders
                 if not name.startswith(".") and not Path(folder, f"{name}.json").is_file()
             )
-            yield from (path for name in sorted(names) if self._counts(path := Path(folder) / name))
+            for name in sorted(names):
+                path = Path(folder, name)
+                if self._counts(path) and path.is_file():
+                    yield path.relative_to(self.path).as_posix()
 
 
 def _plain(stem: str) -> str:
@@ -105,14 +120,22 @@ def _plain(stem: str) -> str:
     return unicodedata.normalize("NFC", stem).casefold()
 
 
-def photo_folder(path: Path, photos: Collection[str], segments: Path | None, pngs: Collection[str]) -> Folder:
+def photo_folder(
+    path: ReadPath, photos: Collection[str], segments: ReadPath | None, pngs: Collection[str]
+) -> Folder:
     """A folder of photos; that of the PNGs may lie in it, or be the same."""
-    foreign = set() if segments is None else {segments / name for name in pngs}
-    if segments is not None and path in segments.parents:
-        foreign.add(segments)
+    foreign = _paths(segments, pngs)
+    if segments is not None and Path(path) in Path(segments).parents:
+        foreign.add(Path(segments))
     return Folder(path, PHOTO_SUFFIXES, photos, foreign)
 
 
-def png_folder(path: Path, pngs: Collection[str], images: Path | None, photos: Collection[str]) -> Folder:
+def png_folder(
+    path: ReadPath, pngs: Collection[str], images: ReadPath | None, photos: Collection[str]
+) -> Folder:
     """A folder of panoptic PNGs; photos may lie in it, too."""
-    return Folder(path, (".png",), pngs, set() if images is None else {images / name for name in photos})
+    return Folder(path, (".png",), pngs, _paths(images, photos))
+
+
+def _paths(folder: ReadPath | None, names: Collection[str]) -> set[Path]:
+    return set() if folder is None else {Path(folder) / name for name in names}

@@ -18,6 +18,7 @@ from spatialflow.data.check.folders import Folder
 from spatialflow.data.locating import guess_photo_folder, has_file
 from spatialflow.data.panoptic_json import read_panoptic
 from spatialflow.errors import DataError
+from spatialflow.zip_path import ReadPath
 
 _ALIKE = 2.0
 """Root mean square difference of the grey levels (0..255) of two thumbnails, up to which photos look alike:
@@ -76,7 +77,7 @@ class ValidationSet:
     photos: Folder | None
 
     @classmethod
-    def open(cls, path: Path, images: Path | None) -> "ValidationSet":
+    def open(cls, path: Path, images: ReadPath | None) -> "ValidationSet":
         """Read a file; its photos are in a usual place, or in ``images``.
 
         Raises:

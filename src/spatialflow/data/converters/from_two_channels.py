@@ -27,6 +27,7 @@ from spatialflow.data.panoptic_json import ImageInfo
 from spatialflow.data.reading import check_size
 from spatialflow.errors import DataError
 from spatialflow.label_png import read_label_png
+from spatialflow.zip_path import ReadPath, open_folder
 
 VOID = 0
 """The category of void."""
@@ -46,7 +47,7 @@ def two_channel_to_panoptic(
 
     Args:
         images: a COCO JSON file of any kind, whose ``images`` list says which images there are.
-        folder: of the two-channel PNGs, each named as its photo but for the suffix.
+        folder: of the two-channel PNGs, or a ``.zip``; each is named as its photo but for the suffix.
         out: the JSON file to write; PNGs go to the folder of that name.
         categories: see :func:`.category_list.load_categories`.
         overwrite: replace files that no conversion made, too.
@@ -59,18 +60,18 @@ def two_channel_to_panoptic(
         OutputError: a file is in the way or cannot be written.
     """
     coco = open_coco(images)
-    folder = Path(folder)
-    if not folder.is_dir():
+    names = unique_png_names(image.file_name for image in coco.images.values())
+    place = open_folder(folder, "".join(names[:1]))
+    if place is None:
         raise DataError(f"{folder}: no such folder of two-channel PNGs; check the path")
     entries = load_categories(categories)
     check_agreement(coco.categories, entries, str(images), str(categories))
     known = Categories.from_json(entries, str(categories))
-    names = unique_png_names(image.file_name for image in coco.images.values())
     items = list(zip(coco.images.values(), names, strict=True))
 
     def convert(item: tuple[ImageInfo, str]) -> PanopticImage:
         image, name = item
-        path = folder / name
+        path = place / name
         category_of, id_map = _read_two_channels(path, image, coco.path)
         for category_id in sorted(set(category_of) - {c.id for c in known})[:1]:
             raise DataError(
@@ -95,7 +96,7 @@ def two_channel_to_panoptic(
 
 
 def _read_two_channels(
-    path: Path, image: ImageInfo, images_json: Path
+    path: ReadPath, image: ImageInfo, images_json: Path
 ) -> tuple[list[int], NDArray[np.int32]]:
     """The category of each segment, and the (H, W) map of the segments counted from 1."""
     pixels = read_label_png(path)

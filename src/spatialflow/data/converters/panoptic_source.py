@@ -19,6 +19,7 @@ from spatialflow.data.panoptic_json import (
     read_panoptic,
 )
 from spatialflow.data.reading import check_painted, read_sized_id_map, segments_folder
+from spatialflow.zip_path import ReadPath
 
 _HEAD = ("info", "licenses", "images")
 """What a conversion takes over from its source as it is."""
@@ -29,7 +30,7 @@ class PanopticSource:
     """One COCO-panoptic file and its PNGs."""
 
     path: Path
-    folder: Path
+    folder: ReadPath
     """Of the PNGs."""
     head: dict[str, Any]
     """``info``, ``licenses`` and ``images`` as the file has them."""
@@ -68,5 +69,5 @@ def open_panoptic(
     head = {key: content[key] for key in _HEAD if key in content}
     entries = complete(content["categories"], str(path))
     annotations = list(file.annotations.values())
-    folder = segments_folder(path, segments)
+    folder = segments_folder(path, segments, file.example)
     return PanopticSource(path, folder, head, file.categories, entries, file.images, annotations)

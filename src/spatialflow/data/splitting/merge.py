@@ -12,13 +12,14 @@ from spatialflow.data.splitting.licenses import merge_licenses
 from spatialflow.data.splitting.source import SourceSet
 from spatialflow.data.splitting.writer import NewImage, NewSet, Progress, keep, write_sets
 from spatialflow.errors import DataError
+from spatialflow.zip_path import ReadPath, ZipPath
 
 
 @dataclass(frozen=True, slots=True)
 class MergeResult:
     """What came of two sets."""
 
-    images: Path
+    images: ReadPath
     """Folder to which the file names of photos are relative now."""
     counts: tuple[int, int]
     """Images from each set."""
@@ -140,15 +141,18 @@ def _relabel(new: NewImage, new_ids: Mapping[int, int | None], stuff: set[int]) 
     return replace(new, annotation={**new.annotation, "segments_info": kept}, repaint=repaint)
 
 
-def _common_folder(first: SourceSet, second: SourceSet, out: Path) -> Path:
+def _common_folder(first: SourceSet, second: SourceSet, out: Path) -> ReadPath:
     """The folder that photos of the new set are named from."""
     folders = []
     for source, option in ((first, "--images-a"), (second, "--images-b")):
         if source.images is None:
             raise DataError(f"{source.path}: its photos were not found; name their folder with {option}")
         folders.append(source.images)
-    if folders[0].resolve() == folders[1].resolve():
+    if Path(folders[0]).resolve() == Path(folders[1]).resolve():
         return folders[0]
+    for folder in folders:
+        if isinstance(folder, ZipPath):
+            raise DataError(f"{folder}: photos in a .zip cannot be merged with others; unpack it first")
     absolute = [Path(os.path.abspath(folder)) for folder in folders]  # noqa: PTH100  # links stay as they are
     here = Path(os.path.abspath(out.parent))  # noqa: PTH100
     if all(here == folder or here in folder.parents for folder in absolute):
@@ -161,9 +165,9 @@ def _common_folder(first: SourceSet, second: SourceSet, out: Path) -> Path:
         ) from None
 
 
-def _relative(source: SourceSet, name: str, base: Path) -> str:
+def _relative(source: SourceSet, name: str, base: ReadPath) -> str:
     assert source.images is not None
-    if source.images == base or source.images.resolve() == base.resolve():
+    if source.images == base or Path(source.images).resolve() == Path(base).resolve():
         return name
     folder = Path(os.path.abspath(source.images))  # noqa: PTH100
     return (folder / name).relative_to(base).as_posix()
@@ -183,5 +187,5 @@ def _refuse_shared_photos(first: SourceSet, second: SourceSet) -> None:
 def _paths(source: SourceSet) -> dict[str, str]:
     """File names of the photos by their paths."""
     assert source.images is not None
-    folder = source.images.resolve()
+    folder = Path(source.images).resolve()
     return {os.path.normpath(folder / image["file_name"]): image["file_name"] for image, _ in source.entries}

@@ -12,6 +12,7 @@ from spatialflow.data.panoptic_json import ImageId, read_truth
 from spatialflow.data.reading import segments_folder
 from spatialflow.errors import DataError
 from spatialflow.files import read_json
+from spatialflow.zip_path import ReadPath, open_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,9 +20,9 @@ class SourceSet:
     """One COCO-panoptic data set, with all that its file says."""
 
     path: Path
-    images: Path | None
+    images: ReadPath | None
     """Folder of the photos; None if it was not found."""
-    segments: Path
+    segments: ReadPath
     """Folder of the PNGs."""
     categories: Categories
     content: dict[str, Any]
@@ -61,8 +62,6 @@ def open_set(
     content = read_json(path)
     if not truth.images:
         raise DataError(f"{path}: images: the list is empty; there is nothing to cut")
-    if images is not None and not Path(images).is_dir():
-        raise DataError(f"{images}: no such folder of photos; give --images the folder they are in")
     shared = [n for n, count in Counter(a.file_name for a in truth.annotations.values()).items() if count > 1]
     if shared:
         raise DataError(
@@ -70,10 +69,13 @@ def open_set(
             f"each image its own"
         )
     names = [image.file_name for image in truth.images.values()]
+    photos = guess_photo_folder(truth.path, names) if images is None else open_folder(images, names[0])
+    if images is not None and photos is None:
+        raise DataError(f"{images}: no such folder of photos; give --images the folder they are in")
     return SourceSet(
         truth.path,
-        guess_photo_folder(truth.path, names) if images is None else Path(images),
-        segments_folder(path, segments),
+        photos,
+        segments_folder(path, segments, truth.example),
         truth.categories,
         content,
         {annotation["image_id"]: annotation for annotation in content["annotations"]},

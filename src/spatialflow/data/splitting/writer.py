@@ -14,10 +14,11 @@ import numpy as np
 from spatialflow.data.extents import measure
 from spatialflow.data.splitting.source import SourceSet
 from spatialflow.errors import DataError, OutputError
-from spatialflow.files import write_json
+from spatialflow.files import write_bytes, write_json
 from spatialflow.image_io import read_id_png, write_id_png
 from spatialflow.staging import Staging
 from spatialflow.workers import map_in_order
+from spatialflow.zip_path import ReadPath, ZipPath
 
 Progress = Callable[[int, int], object]
 
@@ -30,7 +31,7 @@ class NewImage:
     """Its entry in ``images``."""
     annotation: dict[str, Any] | None
     """Its entry in ``annotations``, if it has one."""
-    png: Path
+    png: ReadPath
     """Its PNG in the set it comes from."""
     repaint: Mapping[int, int] = field(default_factory=dict)
     """Segment ids to replace in the PNG; 0 makes void."""
@@ -54,7 +55,8 @@ def keep(source: SourceSet, image: dict[str, Any], annotation: dict[str, Any] | 
 def write_sets(sets: Sequence[NewSet], progress: Progress = lambda done, total: None) -> None:
     """Write sets into one folder, all of them or none.
 
-    A PNG that stays as it is becomes a hard link, or a copy where there can be none, such as on another disk.
+    A PNG that stays as it is becomes a hard link, or a copy where there can be none: on another disk, from a
+    ``.zip``.
     Boxes and areas are computed anew for segments that are painted.
 
     Args:
@@ -124,7 +126,10 @@ def _write_image(new: NewImage, pngs: Path) -> dict[str, Any] | None:
     return {**annotation, "segments_info": segments}
 
 
-def _link_or_copy(source: Path, target: Path) -> None:
+def _link_or_copy(source: ReadPath, target: Path) -> None:
+    if isinstance(source, ZipPath):
+        write_bytes(target, source.read_bytes())
+        return
     if not source.is_file():
         raise DataError(f"{source}: no such panoptic PNG; `spatialflow data check` tells what is missing")
     try:
