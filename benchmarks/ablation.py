@@ -80,7 +80,13 @@ def main() -> None:
     if len(left) < len(runs):
         say(f"{len(runs) - len(left)} of {len(runs)} runs are done already")
     with ThreadPoolExecutor(max_workers=len(os.sched_getaffinity(0))) as pool:
-        list(pool.map(lambda run: start(run, arguments.out), left))
+        started_runs = [pool.submit(start, run, arguments.out) for run in left]
+        try:
+            for each in started_runs:
+                each.result()
+        except RuntimeError as error:
+            pool.shutdown(wait=True, cancel_futures=True)
+            sys.exit(str(error))
     if left:
         say(f"{len(left)} runs took {(time.monotonic() - started) / 60:.0f} minutes")
     results = {run: read_json(result_path(arguments.out, run)) for run in runs}
@@ -131,7 +137,7 @@ def start(run: Run, out: Path) -> None:
             command, stdout=log, stderr=log, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False
         ).returncode
     if code:
-        sys.exit(f"{run.name} failed; see {out / f'{run.name}.log'}")
+        raise RuntimeError(f"{run.name} failed; see {out / f'{run.name}.log'}")
     result = read_json(result_path(out, run))
     say(f"{run.name}: PQ {result['all']:.1f} after {result['seconds']:.0f} s")
 

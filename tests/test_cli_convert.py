@@ -19,6 +19,9 @@ COMMANDS = [
     "detection2panoptic",
     "two-channel2panoptic",
     "cityscapes",
+    "ade20k",
+    "mapillary",
+    "coco-stuff",
 ]
 
 
@@ -97,6 +100,62 @@ def test_cityscapes(call: Call, tmp_path: Path) -> None:
     assert f"its photos: {tmp_path / 'leftImg8bit' / 'val'} (data.train_images, data.val_images)" in text
 
 
+def save(path: Path, pixels: np.ndarray) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+def test_ade20k(call: Call, tmp_path: Path) -> None:
+    save(tmp_path / "images" / "validation" / "a.jpg", np.zeros((3, 4, 3), np.uint8))
+    save(tmp_path / "annotations" / "validation" / "a.png", np.full((3, 4), 3, np.uint8))
+    things = np.zeros((3, 4, 3), np.uint8)
+    things[0, 0] = 4, 1, 0
+    save(tmp_path / "annotations_instance" / "validation" / "a.png", things)
+    code, text, err = call("ade20k", tmp_path, "--split", "validation", "--out", tmp_path / "o.json")
+    assert (code, err) == (0, "")
+    assert "1 images, 2 segments" in text
+    assert f"its photos: {tmp_path / 'images' / 'validation'} (data.train_images" in text
+
+
+def test_mapillary(call: Call, tmp_path: Path) -> None:
+    label = {"name": "a--b", "readable": "B", "instances": True, "evaluate": True, "color": [1, 2, 3]}
+    write_json(tmp_path / "config_v2.0.json", {"labels": [label]})
+    save(tmp_path / "validation" / "images" / "a.jpg", np.zeros((2, 2, 3), np.uint8))
+    save(tmp_path / "validation" / "v2.0" / "instances" / "a.png", np.array([[0, 1], [1, 1]], np.uint16))
+    given = [
+        "mapillary",
+        tmp_path,
+        "--out",
+        tmp_path / "o.json",
+        "--split",
+        "validation",
+        "--version",
+        "v2.0",
+    ]
+    code, text, err = call(*given, "--from", "instances")
+    assert (code, err) == (0, "")
+    assert "1 images, 2 segments" in text
+    assert f"its photos: {tmp_path / 'validation' / 'images'} (data.train_images" in text
+    code, _, err = call(*given)
+    assert (code, err.count("\n")) == (2, 1)
+    assert "panoptic: no such folder; unpack it, or convert the instances (--from instances)" in err
+
+
+def test_coco_stuff(call: Call, tmp_path: Path) -> None:
+    images = [{"id": 1, "file_name": "a.jpg", "height": 2, "width": 2}]
+    for name, category_id in (("things", 1), ("stuff", 92)):
+        runs = {"size": [2, 2], "counts": [category_id % 2, 2, 2 - category_id % 2]}
+        mask = {"image_id": 1, "category_id": category_id, "segmentation": runs}
+        write_json(tmp_path / f"{name}.json", {"images": images, "annotations": [mask]})
+    save(tmp_path / "maps" / "a.png", np.full((2, 2), 91, np.uint8))
+    for stuff in ("stuff.json", "maps"):
+        out = tmp_path / f"of_{stuff}.json"
+        code, text, err = call("coco-stuff", tmp_path / "things.json", tmp_path / stuff, "--out", out)
+        assert (code, err) == (0, "")
+        assert "1 images, 2 segments" in text
+
+
 def test_overlap(call: Call, source: Path, tmp_path: Path) -> None:
     det = tmp_path / "det.json"
     call("panoptic2detection", source, "--out", det)
@@ -129,6 +188,11 @@ def test_overlap(call: Call, source: Path, tmp_path: Path) -> None:
         (["two-channel2panoptic", "ANN", "none", "--out", "o.json"], "none: no such folder"),
         (["cityscapes", "none", "--out", "o.json"], "no such folder"),
         (["cityscapes", ".", "--out", "o.json", "--workers", "0"], "--workers"),
+        (["ade20k", ".", "--out", "o.json"], "name the folder ADEChallengeData2016"),
+        (["mapillary", ".", "--out", "o.json"], "no such folder"),
+        (["mapillary", ".", "--out", "o.json", "--version", "v3"], "choose among v1.2, v2.0"),
+        (["mapillary", ".", "--out", "o.json", "--from", "x"], "choose among panoptic, instances"),
+        (["coco-stuff", "ANN", "ANN", "--out", "o.json"], "give COCO's file of things"),
         (["panoptic2detection", "ANN", "--out", "ANN"], "so it is not replaced"),
     ],
 )

@@ -91,7 +91,13 @@ def test_test_dev_is_packed_and_checked(
         (("--split", "test"), "--split test: is unknown; choose among val, test-dev"),
         (("--split", "test-dev", "--tune"), "--split test-dev: has no truth"),
         (("--split", "test-dev", "--metrics", "bbox"), "--split test-dev: has no truth"),
+        (("--split", "test-dev", "--per-class"), "--split test-dev: has no truth"),
         (("--split", "test-dev", "--algorithm", "a/b"), "--algorithm a/b: becomes part of a file name"),
+        (("--algorithm", "a"), "--algorithm: names the archive of --split test-dev"),
+        (
+            ("--metrics", "panoptic", "boxes"),
+            "override 'boxes': expected key.sub=value, or after --metrics one of",
+        ),
     ],
 )
 def test_what_does_not_go_together(

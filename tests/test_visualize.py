@@ -7,7 +7,7 @@ from PIL import Image
 
 from spatialflow.categories import Category
 from spatialflow.structures import Segment
-from spatialflow.visualize import draw_overlay
+from spatialflow.visualize import draw_overlay, write_names
 
 CAT = Category(17, "cat", True, (220, 20, 60))
 GRASS = Category(193, "grass", False, (0, 160, 0))
@@ -94,6 +94,18 @@ def test_scores_are_written_for_things_only(scene):
     changed = np.nonzero(np.abs(with_scores - without).sum(2))[1]
     assert changed.size
     assert changed.min() >= 200
+
+
+def test_names_alone_are_written_on_their_own_colours(scene):
+    photo, ids, segments = scene
+    picture = Image.fromarray(photo.copy())
+    ids[100:, 200:] = 12
+    write_names(picture, ids, [*segments, segment(12, CAT)])
+    pixels = np.asarray(picture)
+    named = [pixels[:, 100:200], pixels[:100, 200:], pixels[100:, 200:]]
+    for part, category in zip(named, (GRASS, CAT, CAT), strict=True):
+        assert (part == category.color).all(2).sum() > 100
+    assert (pixels[:, :100] == 100).all()
 
 
 def test_labels_never_overlap_and_tiny_segments_have_none():

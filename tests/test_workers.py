@@ -50,3 +50,18 @@ def test_the_first_error_by_order() -> None:
         done.extend(map_in_order(work, range(50), 4))
     with pytest.raises(ValueError, match="at least one worker"):
         map_in_order(work, [1], 0)
+
+
+def test_closing_waits_for_the_threads() -> None:
+    running: set[int] = set()
+
+    def work(i: int) -> int:
+        running.add(i)
+        time.sleep(0.01)
+        running.discard(i)
+        return i
+
+    results = map_in_order(work, range(1000), workers=3)
+    assert next(results) == 0
+    results.close()
+    assert not running

@@ -6,4 +6,4 @@ if [ $# -lt 2 ]; then
   echo "usage: $0 CONFIG GPUS [KEY.SUB=VALUE ...]" >&2
   exit 2
 fi
-exec "${PYTHON:-python}" -m spatialflow train "$1" "train.devices=$2" "${@:3}"
+exec "${PYTHON:-$(command -v python || echo python3)}" -m spatialflow train "$1" "train.devices=$2" "${@:3}"

@@ -15,6 +15,9 @@ from spatialflow.files import read_json
 DETECTION_REMEDY = "convert it to COCO panoptic first (spatialflow convert detection2panoptic)"
 """What errors advise to whoever gives a COCO detection file."""
 
+AUTO = "auto"
+"""Name of the classes that training annotations have; where there are no annotations, COCO's."""
+
 COCO_THINGS_OTHER_ID = 183
 """COCO's id of 'things-other', which the original gives all thing pixels in the stuff target."""
 
@@ -121,8 +124,8 @@ class Categories(Sequence[Category]):
 
     @classmethod
     def load(cls, name_or_path: str | os.PathLike[str]) -> "Categories":
-        """``coco_panoptic`` (shipped), or a JSON file: a COCO-panoptic annotation or its ``categories``."""
-        if str(name_or_path) == "coco_panoptic":
+        """``coco_panoptic`` (shipped; ``auto`` too), or a JSON file: an annotation or its ``categories``."""
+        if str(name_or_path) in ("coco_panoptic", AUTO):
             return coco_panoptic()
         content = read_json(name_or_path)
         if isinstance(content, Mapping):

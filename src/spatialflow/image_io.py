@@ -37,6 +37,8 @@ _TURN: dict[object, Image.Transpose] = {
     8: Image.Transpose.ROTATE_90,
 }
 """What turns a photo upright, by its EXIF orientation."""
+_TRANSPOSED = (5, 6, 7, 8)
+"""Orientations that swap width and height."""
 _BROKEN = (OSError, SyntaxError, ValueError, EOFError)
 """What Pillow raises on damaged files."""
 _PNG_OPTIONS = [cv2.IMWRITE_PNG_COMPRESSION, 1]
@@ -77,8 +79,22 @@ def read_image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
     Raises:
         DataError: the file is missing, or not an image.
     """
+    return read_image_sizes(path)[1]
+
+
+def read_image_sizes(path: str | os.PathLike[str]) -> tuple[tuple[int, int], tuple[int, int]]:
+    """(H, W) of an image upright by its EXIF orientation, and as it is stored, from its header.
+
+    Raises:
+        DataError: the file is missing, or not an image.
+    """
     with _opened(path) as image:
-        return image.height, image.width
+        return upright_size(image), (image.height, image.width)
+
+
+def upright_size(image: Image.Image) -> tuple[int, int]:
+    """(H, W) of an open picture once it is turned upright."""
+    return image.size if _orientation(image) in _TRANSPOSED else (image.height, image.width)
 
 
 def read_stored_photo(path: str | os.PathLike[str]) -> StoredPhoto:

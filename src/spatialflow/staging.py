@@ -5,13 +5,13 @@ import glob
 import os
 import shutil
 import socket
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from spatialflow.errors import OutputError
-from spatialflow.files import check_writable_folder
+from spatialflow.errors import DataError, OutputError
+from spatialflow.files import check_writable_folder, read_json
 
 _HIDDEN = ".partial"
 """Suffix of the hidden folders."""
@@ -82,6 +82,27 @@ class Staging:
 
     def _target(self, source: Path) -> Path:
         return self.folder / source.relative_to(self.hidden)
+
+
+def check_ours(json_path: Path, info: Mapping[str, str]) -> None:
+    """Refuse to replace a file of this name that was not written here: it may be somebody's ground truth.
+
+    Args:
+        json_path: the file, which need not be there.
+        info: what our own say under ``info``.
+
+    Raises:
+        OutputError: it says something else.
+    """
+    if not json_path.exists():
+        return
+    found = None
+    with contextlib.suppress(DataError, KeyError, TypeError):
+        found = read_json(json_path)["info"]
+    if found != info:
+        raise OutputError(
+            f"{json_path}: is no result of spatialflow, so it is not replaced; choose another output folder"
+        )
 
 
 def remove_earlier(paths: Iterable[Path]) -> None:

@@ -62,7 +62,7 @@ def draw_overlay(
             f"give the image that was segmented, at its original size"
         )
     index = _index_map(ids, segments)
-    factor = _enlargement(photo.shape[0], photo.shape[1], min_side)
+    factor = enlargement(photo.shape[0], photo.shape[1], min_side)
     if factor > 1:
         height, width = ids.shape
         photo = cv2.resize(photo, (width * factor, height * factor), interpolation=cv2.INTER_CUBIC).astype(
@@ -97,7 +97,21 @@ def _by(shape: Sequence[int]) -> str:
     return "x".join(map(str, shape))
 
 
-def _enlargement(height: int, width: int, min_side: int) -> int:
+def write_names(
+    picture: Image.Image, segment_ids: NDArray[np.integer], segments: "Sequence[Segment]"
+) -> None:
+    """Write class names into a picture as :func:`draw_overlay` does, each on its category's very colour.
+
+    Args:
+        picture: RGB; changed.
+        segment_ids: (H, W) id of each pixel, 0 = none.
+        segments: what the ids mean; see :func:`draw_overlay`.
+    """
+    colors = [segment.category.color for segment in segments]
+    _write_labels(picture, _index_map(np.asarray(segment_ids), segments), segments, colors, scores=False)
+
+
+def enlargement(height: int, width: int, min_side: int) -> int:
     """Whole factor that brings the shorter side near ``min_side`` without a longer side out of proportion."""
     return max(1, min(round(min_side / min(height, width)), 4 * min_side // max(height, width)))
 

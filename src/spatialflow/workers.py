@@ -4,7 +4,7 @@ import ctypes
 import itertools
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -21,11 +21,14 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 """Of glibc's malloc.h."""
 
 
-def map_in_order(work: Callable[[T], R], items: Iterable[T], workers: int | None = None) -> Iterator[R]:
+def map_in_order(
+    work: Callable[[T], R], items: Iterable[T], workers: int | None = None
+) -> Generator[R, None, None]:
     """Yield ``work(item)`` of each item, in order, computed on ``workers`` threads (default: all cores).
 
     Threads, not processes: decoding, encoding and counting of images release the interpreter's lock, and
     nothing needs copying. Items are taken as they are needed, so that they, too, may be read one by one.
+    Whoever may stop before the end closes the generator, which waits for the threads.
 
     Raises:
         ValueError: fewer than one worker.
@@ -38,7 +41,7 @@ def map_in_order(work: Callable[[T], R], items: Iterable[T], workers: int | None
     return _map_in_order(work, iter(items), workers)
 
 
-def _map_in_order(work: Callable[[T], R], items: Iterator[T], workers: int) -> Iterator[R]:
+def _map_in_order(work: Callable[[T], R], items: Iterator[T], workers: int) -> Generator[R, None, None]:
     _keep_freed_memory()
 
     def work_on(some: list[T]) -> list[R]:

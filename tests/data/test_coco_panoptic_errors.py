@@ -109,10 +109,10 @@ def test_nothing_to_train_on(tmp_path: Path) -> None:
 def test_categories_of_another_data_set(tmp_path: Path) -> None:
     path = write_panoptic_set(tmp_path)
     # id 3 is COCO's car
-    with pytest.raises(DataError, match=r"id 3 is the thing 'cat', but .* thing 'car'; set data.categories="):
+    with pytest.raises(DataError, match=r"id 3 is the thing 'cat', but .* thing 'car'; use data"):
         CocoPanoptic(path, coco_panoptic(), scales=[SAME])
     only_stuff = Categories.from_json(CATEGORIES[2:])
-    with pytest.raises(DataError, match="configured categories have no such id"):
+    with pytest.raises(DataError, match="classes have no such id"):
         CocoPanoptic(path, only_stuff, scales=[SAME])
     without_dog = Categories.from_json([c for c in CATEGORIES if c["id"] != DOG])
     assert len(CocoPanoptic(path, without_dog, scales=[SAME])) == 2  # no segment is a dog

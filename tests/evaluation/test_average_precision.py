@@ -176,3 +176,12 @@ def test_equal_to_the_library_fed_with_files(tmp_path: Path, kind: Kind) -> None
     assert 0.02 < ours.ap < 0.9
     assert math.isnan(ours.ap_large)
     assert expected[5] == -1
+
+
+def test_ids_of_images_may_be_numbers_and_texts() -> None:
+    table = InstanceTable(TOY)
+    for image_id in (3, "three"):
+        target = make_target(SIZE, (0, (10, 10, 50, 60), False))
+        object.__setattr__(target, "image_id", image_id)
+        table.add(target, found((0, (10, 10, 50, 60), 0.9)))
+    assert table.compute("segm").ap == pytest.approx(1)

@@ -8,7 +8,7 @@ from make_data import edit_json, pack_folder, write_panoptic_set
 from make_training import easy_image, write_easy_recipe
 from spatialflow.checkpoints import save_model
 from spatialflow.config import Config, DataConfig, load_config
-from spatialflow.errors import CheckpointError, ConfigError, OutputError
+from spatialflow.errors import CheckpointError, ConfigError, DataError, OutputError
 from spatialflow.evaluation.panoptic_quality import evaluate_pq
 from spatialflow.image_io import read_id_png
 from spatialflow.inference.dataset import evaluate_dataset, model_for_data
@@ -172,3 +172,14 @@ def test_truth_is_not_overwritten(predictor: Predictor, tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="holds the truth itself"):
         evaluate_dataset(predictor, data, truth.parent)
     assert truth.read_bytes() == before
+
+
+def test_classes_that_the_truth_lacks_are_found_before_the_work(
+    predictor: Predictor, config: Config, tmp_path: Path
+) -> None:
+    truth = write_panoptic_set(tmp_path / "data", [easy_image("a", 1)], "nodog")
+    edit_json(truth, lambda content: content["categories"].pop(1))
+    data = config.data.model_copy(update={"val": str(truth)})
+    with pytest.raises(DataError, match=r"nodog\.json: categories: id 7, 'dog', of the model is missing"):
+        evaluate_dataset(predictor, data, tmp_path / "out")
+    assert not (tmp_path / "out").exists()

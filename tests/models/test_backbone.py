@@ -125,3 +125,9 @@ def test_normalisation_that_weights_expect() -> None:
     assert mean == pytest.approx((123.675, 116.28, 103.53))
     assert std == pytest.approx((58.395, 57.12, 57.375))
     assert expected_normalisation("tf_mobilenetv3_large_100.in1k")[0] == pytest.approx((127.5,) * 3)
+
+
+@pytest.mark.parametrize("pretrained", [False, True])
+def test_weights_of_an_unknown_name(pretrained: bool) -> None:
+    with pytest.raises(ConfigError, match=r"no weights 'tv_in2k' of resnet50; did you mean resnet50\.tv"):
+        Backbone("resnet50.tv_in2k", pretrained=pretrained)

@@ -47,6 +47,14 @@ def test_folder_of_the_result(out: str, folder: str) -> None:
     assert tool.parse(words) == [*start, "--out", folder, "a.b=1", "--tta"]
 
 
+def test_a_mistake_is_one_line() -> None:
+    """The original's README has this one."""
+    done = run(sys.executable, str(TOOLS / "test.py"), "CONFIG", "a.pth", "--out", "F", "--eval", "panootic")
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith("error: argument --eval: invalid choice: 'panootic'")
+
+
 @pytest.mark.slow
 def test_train(easy_data: Path, tmp_path: Path) -> None:
     recipe = write_easy_recipe(tmp_path / "easy.yaml", easy_data, epochs=1)

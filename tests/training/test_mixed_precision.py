@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning
+import numpy as np
 import pytest
 import torch
 from lightning.pytorch.plugins import MixedPrecision
@@ -14,7 +15,9 @@ from spatialflow.config import load_config
 from spatialflow.data.datamodule import PanopticData
 from spatialflow.errors import SpatialFlowError
 from spatialflow.models.spatialflow import SpatialFlow, build_model
-from spatialflow.training.module import MOST_OVERFLOWS, PanopticModule
+from spatialflow.structures import Batch
+from spatialflow.training.module import PanopticModule
+from spatialflow.training.overflow import MOST_IN_A_ROW
 from spatialflow.training.run import TrainResult
 
 LOSSES = ("cls", "box", "mask", "stuff", "total")
@@ -39,6 +42,7 @@ def fit(
     scaler: Any = None,
     steps: int = 1,
     device: str = "cpu",
+    spoilt: int = 0,
 ) -> tuple[SpatialFlow, Watch]:
     """Train on from the learnt weights; with ``scaler``, in fp16 on a CPU, which Lightning alone does not."""
     config = load_config(recipe, ["train.warmup_steps=0", f"train.max_steps={steps}"])
@@ -62,7 +66,7 @@ def fit(
             enable_progress_bar=False,
             enable_model_summary=False,
             limit_val_batches=0,
-            callbacks=[watch],
+            callbacks=[watch, SpoilPhotos(spoilt)],
             **kind,
         )
         trainer.fit(PanopticModule(model.train(), config), datamodule=PanopticData(config.data, categories))
@@ -122,30 +126,38 @@ def test_overflow_of_gradients_is_survived(recipe: Path, trained: TrainResult) -
     assert all(loss["total"] < 10 for loss in watch.losses)
 
 
-@pytest.fixture
-def overflowing(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Losses of the first steps are infinite: as many as the list's only number says."""
-    how_many = [0]
-    original = PanopticModule._check_finite
+class SpoilPhotos(lightning.Callback):
+    """The photos of the first steps hold an infinite pixel."""
 
-    def check(self: PanopticModule, total: torch.Tensor, rate: float) -> None:
-        if how_many[0] > 0:
-            how_many[0] -= 1
-            total = total + torch.inf
-        original(self, total, rate)
+    def __init__(self, steps: int) -> None:
+        self.steps = steps
 
-    monkeypatch.setattr(PanopticModule, "_check_finite", check)
-    return how_many
+    def on_train_batch_start(
+        self, trainer: lightning.Trainer, module: lightning.LightningModule, batch: Batch, number: int
+    ) -> None:
+        if self.steps > 0:
+            self.steps -= 1
+            batch.images[0, 0, 0, 0] = torch.inf
 
 
-def test_some_losses_may_overflow_in_fp16_only(
-    recipe: Path, trained: TrainResult, overflowing: list[int]
-) -> None:
-    overflowing[0] = 2
-    fit(recipe, trained, "fp16", torch.amp.GradScaler("cpu"), steps=4)
-    overflowing[0] = 1
-    with pytest.raises(SpatialFlowError, match="diverged: the loss is inf at step 0"):
-        fit(recipe, trained, "bf16", steps=4)
-    overflowing[0] = MOST_OVERFLOWS + 1
+def test_steps_that_overflow_are_survived_in_fp16(recipe: Path, trained: TrainResult) -> None:
+    """The recipe's BatchNorm trains, so an infinite activation enters its statistics, which are put back."""
+    model, watch = fit(recipe, trained, "fp16", torch.amp.GradScaler("cpu"), 4, spoilt=2)
+    finite = [np.isfinite(losses["total"]) for losses in watch.losses]
+    assert finite == [False, False, True, True]
+    before = trained.model.state_dict()
+    for name, tensor in model.state_dict().items():
+        assert torch.isfinite(tensor).all(), name
+    moved = [name for name, b in model.named_buffers() if not torch.equal(b, before[name])]
+    assert any("running_mean" in name for name in moved)
+
+
+def test_loss_without_a_number_ends_other_trainings(recipe: Path, trained: TrainResult) -> None:
+    with pytest.raises(SpatialFlowError, match=r"diverged: the loss is (nan|inf) at step 0; lower train\.lr"):
+        fit(recipe, trained, "bf16", steps=4, spoilt=1)
+
+
+def test_too_many_overflows_in_a_row(recipe: Path, trained: TrainResult) -> None:
+    steps = MOST_IN_A_ROW + 2
     with pytest.raises(SpatialFlowError, match="diverged"):
-        fit(recipe, trained, "fp16", torch.amp.GradScaler("cpu"), steps=MOST_OVERFLOWS + 2)
+        fit(recipe, trained, "fp16", torch.amp.GradScaler("cpu"), steps, spoilt=MOST_IN_A_ROW + 1)

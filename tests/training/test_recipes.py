@@ -81,7 +81,7 @@ def test_cityscapes_reads_its_own_files(shared_data: Path, tmp_path: Path) -> No
     )
     lines: list[str] = []
     result = train(config, say=lines.append)
-    assert any("8 things, 11 stuff" in line for line in lines)
+    assert any("8 things (person, " in line and "11 stuff (road, " in line for line in lines)
     assert any("3 images to train on, 1 to validate on" in line for line in lines)
     assert result.result is not None
     assert result.result.all.n >= 11

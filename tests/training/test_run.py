@@ -14,15 +14,17 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from make_data import CATEGORIES, ToyImage, write_panoptic_set
 from make_training import easy_image, write_easy_recipe, write_easy_set
-from spatialflow.checkpoints import load_checkpoint, load_model
+from spatialflow.checkpoints import load_checkpoint, load_model, save_model
 from spatialflow.config import Config, load_config
 from spatialflow.errors import CheckpointError, ConfigError, DataError, OutputError, SpatialFlowError
 from spatialflow.evaluation.average_precision import InstanceTable, Kind
 from spatialflow.inference.dataset import evaluate_dataset
 from spatialflow.inference.predictor import Predictor
+from spatialflow.training.announce import normalisation_note
 from spatialflow.training.metrics_csv import MetricsCsv
 from spatialflow.training.module import PanopticModule
-from spatialflow.training.run import AtomicCheckpointIO, TrainResult, _normalisation_note, train
+from spatialflow.training.run import TrainResult, train
+from spatialflow.training.trainer import AtomicCheckpointIO
 
 
 def quiet(line: str) -> None:
@@ -214,6 +216,32 @@ def test_weights_are_where_training_starts(recipe: Path, trained: TrainResult) -
     assert torch.load(result.last, weights_only=True)["global_step"] == 1
 
 
+@pytest.mark.parametrize(
+    ("first", "then", "steps"),
+    [
+        (["train.epochs=2"], ["train.epochs=4", "train.max_steps=8"], 8),
+        (["train.epochs=3", "train.max_steps=1"], ["train.epochs=3"], 6),  # in the middle of an epoch
+        (["train.epochs=4", "train.max_steps=5"], ["train.epochs=4", "train.max_steps=7"], 7),
+        (["train.epochs=1"], ["train.epochs=1", "train.max_steps=9"], 2),
+    ],
+)
+def test_a_resumed_training_takes_all_its_steps(
+    recipe: Path, first: list[str], then: list[str], steps: int
+) -> None:
+    """Two steps an epoch."""
+    often = ["train.log_every=1", "train.val_every=10"]
+    train(load_config(recipe, [*first, *often]), say=quiet)
+    for time in range(2):  # the second time nothing is left, and nothing changes
+        lines: list[str] = []
+        result = train(load_config(recipe, [*then, *often]), resume=True, say=lines.append)
+        assert torch.load(result.last, weights_only=True)["global_step"] == steps
+        assert [int(row["step"]) for row in rows(result) if row["loss/total"]] == list(range(steps))
+        assert int(next(row["step"] for row in rows(result)[::-1] if row["val/pq"])) == steps - 1
+        assert any("nothing left" in line for line in lines) == (time == 1 or steps == 2)
+    key = "max_steps" if "train.max_steps=8" in then or "train.max_steps=7" in then else "epochs"
+    assert any(f"raise train.{key} to go on" in line for line in lines)
+
+
 def test_average_precision_is_logged_if_wanted(recipe: Path, trained: TrainResult) -> None:
     still = ["train.max_steps=1", "train.lr=1e-12", "train.weight_decay=0", "train.precision=fp32"]
     without = train(load_config(recipe, ["name=without", *still]), weights=trained.last, say=quiet)
@@ -238,7 +266,7 @@ def test_average_precision_is_logged_if_wanted(recipe: Path, trained: TrainResul
 
 def test_weights_that_expect_other_pixels_are_noted(recipe: Path) -> None:
     def note(*overrides: str) -> list[str]:
-        return _normalisation_note(load_config(recipe, ["model.pretrained=true", *overrides]))
+        return normalisation_note(load_config(recipe, ["model.pretrained=true", *overrides]))
 
     assert note("model.backbone=resnet50.tv_in1k") == []
     (line,) = note("model.backbone=tf_mobilenetv3_large_100.in1k")
@@ -263,12 +291,12 @@ def test_weights_of_other_classes(recipe: Path, trained: TrainResult, tmp_path: 
     still = ["train.max_steps=1", "train.lr=1e-12", "train.weight_decay=0"]
     result = train(load_config(recipe, [*overrides, *still]), weights=trained.last, say=lines.append)
     at = next(i for i, line in enumerate(lines) if line.startswith("weights"))
-    assert "but for 2 layers, which start anew" in lines[at]
-    assert [line.strip().partition(":")[0] for line in lines[at + 1 : at + 3]] == [
+    assert lines[at + 1].strip() == "these layers start anew:"
+    assert [line.strip().partition(":")[0] for line in lines[at + 2 : at + 4]] == [
         "cls_predictor",
         "stuff_head.logits",
     ]
-    assert "(18, 16, 3, 3) in the file, (27, 16, 3, 3) here" in lines[at + 1]
+    assert "(18, 16, 3, 3) in the file, (27, 16, 3, 3) here" in lines[at + 2]
     earlier = trained.model.state_dict()
     state = dict(result.model.named_parameters())
     for key, parameter in state.items():
@@ -283,7 +311,38 @@ def test_weights_of_as_many_other_classes(recipe: Path, trained: TrainResult, tm
     overrides = [*other_classes(tmp_path, renamed), "train.max_steps=1"]
     lines: list[str] = []
     train(load_config(recipe, overrides), weights=trained.last, say=lines.append)
-    assert any("its classes are others, though as many" in line for line in lines)
+    assert any(
+        "other classes, but as many for cls_predictor, stuff_head.logits, so" in line for line in lines
+    )
+
+
+def test_only_the_heads_whose_number_is_the_same_keep_classes(
+    recipe: Path, trained: TrainResult, tmp_path: Path
+) -> None:
+    """A third thing, and stuff that is called otherwise."""
+    bird = {"id": 9, "name": "bird", "isthing": 1, "color": [9, 9, 9]}
+    renamed = [{**c, "name": f"new {c['name']}"} if not c["isthing"] else c for c in CATEGORIES]
+    overrides = [*other_classes(tmp_path, [*renamed, bird]), "train.max_steps=1"]
+    lines: list[str] = []
+    train(load_config(recipe, overrides), weights=trained.last, say=lines.append)
+    assert any(line.endswith("as many for stuff_head.logits, so those weights stay") for line in lines)
+
+
+def test_layers_of_the_file_that_are_left_out(recipe: Path, trained: TrainResult) -> None:
+    lines: list[str] = []
+    config = load_config(recipe, ["model.mask_convs=0", "train.max_steps=1"])
+    train(config, weights=trained.last, say=lines.append)
+    at = next(i for i, line in enumerate(lines) if "of the file are left out" in line)
+    assert lines[at + 1].strip().startswith("mask_head.convs.0")
+
+
+def test_weights_that_are_no_numbers(recipe: Path, weights: Path, tmp_path: Path) -> None:
+    model = load_model(weights)
+    with torch.no_grad():
+        model.get_parameter("box_predictor.bias")[0] = torch.nan
+    save_model(model, tmp_path / "bad.safetensors")
+    with pytest.raises(CheckpointError, match=r"box_predictor\.bias: has values that are no numbers"):
+        train(load_config(recipe), weights=tmp_path / "bad.safetensors", say=quiet)
 
 
 def test_weights_of_another_head(recipe: Path, trained: TrainResult) -> None:
@@ -524,3 +583,20 @@ def test_two_processes_come_to_the_same_quality(trained: TrainResult, tmp_path: 
             assert two["per_class"][category][count] == expected[count]
     assert logged[1] == pytest.approx(logged[0], abs=1e-4)
     assert logged[0][1] > 10
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("overrides", [[], ["train.devices=1"]])
+def test_torchrun_trains_one_model(recipe: Path, tmp_path: Path, overrides: list[str]) -> None:
+    """As many processes as were started train together, unless the recipe asks for another number."""
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    command = [*torchrun, "-m", "spatialflow", "train", str(recipe), "train.max_steps=1", *overrides]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2] / "src")}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment)
+    if overrides:
+        assert done.returncode != 0
+        assert "train.devices=1 train.nodes=1: are 1 processes, but 2 were started" in done.stderr
+        return
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("hardware   2 x cpu") == 1
+    assert torch.load(tmp_path / "runs" / "easy" / "last.ckpt", weights_only=True)["run"]["batch"] == 8

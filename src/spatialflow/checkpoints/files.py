@@ -8,7 +8,7 @@ as they are. Everything is loaded without unpickling code (``weights_only=True``
 import json
 import os
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,8 +29,8 @@ FORMAT = "spatialflow-1"
 SHIPPED = ("tiny",)
 """Names of the checkpoints inside the package."""
 _REMEDY = (
-    "so name the recipe it was trained with, or what differs, such as model.backbone=resnet101.tv_in1k "
-    "(in Python: sf.load_model(path, config=...))"
+    "so name the recipe it was trained with, or what differs, such as model.backbone=resnet101.tv_in1k or "
+    "data.categories=FILE (in Python: sf.load_model(path, config=...))"
 )
 
 
@@ -92,9 +92,14 @@ def load_checkpoint(
             )
         config = config or config_from_dict(_parse(metadata, "config", source), source)
         categories = Categories.from_json(_parse(metadata, "categories", source), source)
-    return Checkpoint(
-        {k: v.float() if v.is_floating_point() else v for k, v in state.items()}, config, categories
-    )
+    state = {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
+    for key, tensor in state.items():
+        if not torch.isfinite(tensor).all():
+            raise CheckpointError(
+                f"{source}: {key}: has values that are no numbers (NaN or infinite), as after a training "
+                f"that diverged; take an earlier checkpoint"
+            )
+    return Checkpoint(state, config, categories)
 
 
 def save_model(model: SpatialFlow, path: str | os.PathLike[str], dtype: torch.dtype | None = None) -> None:
@@ -164,50 +169,6 @@ def load_weights(model: SpatialFlow, state: Mapping[str, Tensor], source: str) -
                 f"architecture, {_REMEDY}"
             )
     model.load_state_dict(state)
-
-
-def load_fitting_weights(model: SpatialFlow, checkpoint: Checkpoint, source: str) -> list[str]:
-    """Copy what fits a model that may have other classes or heads; the rest stays as it was initialised.
-
-    Returns:
-        A line for each layer that starts anew, with the reason.
-
-    Raises:
-        CheckpointError: not even the backbone fits, so the file is of another architecture.
-    """
-    expected = model.state_dict()
-    fitting = {
-        key: tensor
-        for key, tensor in checkpoint.state.items()
-        if key in expected and expected[key].shape == tensor.shape
-    }
-    backbone = [key for key in expected if key.startswith("backbone.")]
-    for key in backbone:
-        if key not in fitting:
-            found = checkpoint.state.get(key)
-            what = "is missing" if found is None else f"has shape {tuple(found.shape)}"
-            raise CheckpointError(
-                f"{source}: {key}: {what}, {model.config.model.backbone} wants {tuple(expected[key].shape)}; "
-                f"to start from these weights, set model.backbone and its options as the file has them"
-            )
-    model.load_state_dict(fitting, strict=False)
-    return list(_layers_anew(expected, fitting, checkpoint.state))
-
-
-def _layers_anew(
-    expected: Mapping[str, Tensor], fitting: Mapping[str, Tensor], state: Mapping[str, Tensor]
-) -> Iterator[str]:
-    """One line for each module with a tensor that the file does not have in this shape."""
-    told = set[str]()
-    for key, tensor in expected.items():
-        layer = key.rpartition(".")[0]
-        if key in fitting or layer in told:
-            continue
-        told.add(layer)
-        if key in state:
-            yield f"{layer}: {tuple(state[key].shape)} in the file, {tuple(tensor.shape)} here"
-        else:
-            yield f"{layer}: not in the file"
 
 
 def _parse(metadata: Mapping[str, Any], key: str, source: str) -> Any:

@@ -83,7 +83,7 @@ def recipe(state: Mapping[str, Tensor], source: str) -> str:
     if depth is None:
         raise CheckpointError(
             f"{source}: backbone.layer3 has {len(blocks)} blocks; ResNet-50 has 6, ResNet-101 23; "
-            f"give its own config: sf.load_model(path, config=...)"
+            f"name its recipe (convert checkpoint --recipe; in Python sf.load_model(path, config=...))"
         )
     for key, what, count in (
         ("mask_head.conv_logits.weight", "thing", 80),
@@ -92,7 +92,8 @@ def recipe(state: Mapping[str, Tensor], source: str) -> str:
         if key in state and state[key].shape[0] != count:
             raise CheckpointError(
                 f"{source}: {key}: has {state[key].shape[0]} {what} outputs, COCO's has {count}; "
-                f"give a config whose data.categories names its classes: sf.load_model(path, config=...)"
+                f"name a recipe whose data.categories has its classes (convert checkpoint --recipe; in "
+                f"Python sf.load_model(path, config=...))"
             )
     if depth == 101 and any("conv2.conv_offset." in key or "conv2_offset." in key for key in state):
         return "spatialflow_r101_dcn_fpn_20e_coco_multiscale_fp16"

@@ -15,8 +15,8 @@ from spatialflow.cli.options import (
     PrecisionOption,
     Recipe,
     Tta,
-    announce_result,
     check_json_out,
+    note_of_earlier,
 )
 from spatialflow.files import write_json
 
@@ -67,8 +67,8 @@ def predict(
 
     choose(device, cast(Precision, precision))
     predictor = Predictor(load_model(checkpoint), device, cast(Precision, precision), tta)
-    say(f"running on {predictor.hardware}")
-    announce_result(out)
+    say(f"running on {predictor.hardware}{', with test-time augmentation' if tta else ''}")
+    replaced = note_of_earlier(out)
     with progress("predict") as (show,):
 
         def report(done: int, failure: str | None) -> None:
@@ -77,7 +77,7 @@ def predict(
                 complain("skipped", failure, "bold yellow")
 
         result = predict_folder(predictor, photos, out, overlay=overlay, progress=report)
-    say(f"{result.done} of {len(photos)} photos done: {result.json_path}")
+    say(f"{result.done} of {len(photos)} photos done: {result.json_path}{replaced}")
     if result.failed:
         raise typer.Exit(1)
 

@@ -24,8 +24,9 @@ def say(line: str) -> None:
 
 
 def _printable(text: str) -> str:
-    """With escapes for what is no text, such as file names in another encoding."""
-    return text.encode(errors="backslashreplace").decode()
+    """With escapes for what is no text: file names in another encoding, and what controls a terminal."""
+    shown = text.encode(errors="backslashreplace").decode()
+    return "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in shown)
 
 
 def complain(kind: str, message: str, style: str) -> None:

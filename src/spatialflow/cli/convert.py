@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from spatialflow.cli import convert_data
+from spatialflow.cli import convert_data, convert_exports, convert_published
 from spatialflow.cli.console import say
 
 app = typer.Typer(invoke_without_command=True)
@@ -16,6 +16,13 @@ _DATA: dict[str, Callable[..., None]] = {
     "detection2panoptic": convert_data.detection2panoptic,
     "two-channel2panoptic": convert_data.two_channel2panoptic,
     "cityscapes": convert_data.cityscapes,
+    "ade20k": convert_published.ade20k,
+    "mapillary": convert_published.mapillary,
+    "coco-stuff": convert_published.coco_stuff,
+    "labelme": convert_exports.labelme,
+    "cvat": convert_exports.cvat,
+    "label-studio": convert_exports.label_studio,
+    "masks": convert_exports.masks,
 }
 for name, command in _DATA.items():
     app.command(name)(command)

@@ -6,11 +6,9 @@ from typing import Annotated, cast
 import typer
 
 from spatialflow.cli.console import one_progress, say
+from spatialflow.cli.convert_options import JsonOut, Overwrite, Workers
 
 _Panoptic = Annotated[Path, typer.Argument(metavar="ANN.json", help="Ground truth, COCO panoptic.")]
-_JsonOut = Annotated[
-    Path, typer.Option(metavar="OUT.json", help="The file to write; PNGs go to the folder OUT.")
-]
 _Segments = Annotated[
     Path | None,
     typer.Option(metavar="FOLDER", help="PNGs of the ground truth; by default beside ANN.json."),
@@ -21,12 +19,6 @@ _FirstId = Annotated[
         min=0, metavar="N", help="Id of the first annotation; 1 if pycocotools is to evaluate with them."
     ),
 ]
-_Overwrite = Annotated[
-    bool, typer.Option("--overwrite", help="Replace files that are there, whoever made them.")
-]
-_Workers = Annotated[
-    int | None, typer.Option(min=1, metavar="N", help="Threads; by default as many as there are cores.")
-]
 
 
 def panoptic2detection(
@@ -35,8 +27,8 @@ def panoptic2detection(
     things_only: Annotated[bool, typer.Option("--things-only", help="Leave out stuff.")] = False,
     segments: _Segments = None,
     first_id: _FirstId = 0,
-    overwrite: _Overwrite = False,
-    workers: _Workers = None,
+    overwrite: Overwrite = False,
+    workers: Workers = None,
 ) -> None:
     """COCO panoptic to COCO detection: each segment an annotation with a mask.
 
@@ -70,8 +62,8 @@ def panoptic2semantic(
     segments: _Segments = None,
     void: Annotated[int, typer.Option(metavar="VALUE", help="Of void pixels in the PNGs.")] = 0,
     first_id: _FirstId = 0,
-    overwrite: _Overwrite = False,
-    workers: _Workers = None,
+    overwrite: Overwrite = False,
+    workers: Workers = None,
 ) -> None:
     """COCO panoptic to semantic segmentation: one region for each category, as PNGs or JSON.
 
@@ -96,7 +88,7 @@ def panoptic2semantic(
 
 def detection2panoptic(
     source: Annotated[Path, typer.Argument(metavar="ANN.json", help="Masks in COCO detection format.")],
-    out: _JsonOut,
+    out: JsonOut,
     categories: Annotated[
         Path | None,
         typer.Option(
@@ -111,8 +103,8 @@ def detection2panoptic(
             help="Of pixels in several masks: error, smaller-on-top, or order (the last listed is on top).",
         ),
     ] = "error",
-    overwrite: _Overwrite = False,
-    workers: _Workers = None,
+    overwrite: Overwrite = False,
+    workers: Workers = None,
 ) -> None:
     """COCO detection to COCO panoptic; pixels without a mask become void.
 
@@ -136,12 +128,12 @@ def detection2panoptic(
 def two_channel2panoptic(
     images: Annotated[Path, typer.Argument(metavar="IMAGES.json", help="A COCO file that lists the images.")],
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="PNGs: category, instance.")],
-    out: _JsonOut,
+    out: JsonOut,
     categories: Annotated[
         str, typer.Option(metavar="FILE", help="JSON with categories that say isthing.")
     ] = "coco_panoptic",
-    overwrite: _Overwrite = False,
-    workers: _Workers = None,
+    overwrite: Overwrite = False,
+    workers: Workers = None,
 ) -> None:
     """Two-channel PNGs (category, instance) to COCO panoptic.
 
@@ -164,10 +156,10 @@ def two_channel2panoptic(
 
 def cityscapes(
     root: Annotated[Path, typer.Argument(metavar="FOLDER", help="The one that has leftImg8bit and gtFine.")],
-    out: _JsonOut,
+    out: JsonOut,
     split: Annotated[str, typer.Option(metavar="NAME", help="train or val.")] = "train",
-    overwrite: _Overwrite = False,
-    workers: _Workers = None,
+    overwrite: Overwrite = False,
+    workers: Workers = None,
 ) -> None:
     """Cityscapes to COCO panoptic with train ids, groups as crowds.
 

@@ -32,7 +32,7 @@ Segments = Annotated[
 
 @app.callback()
 def data(context: typer.Context) -> None:
-    """Check, repair and cut data in COCO-panoptic format."""
+    """Check, look at, repair and cut data in COCO-panoptic format."""
     if context.invoked_subcommand is None:
         say(context.get_help())
 
@@ -221,7 +221,7 @@ def check_submission(
     Example: spatialflow data check-submission panoptic_val2017_A_results.zip panoptic_val2017.json
     """
     from spatialflow.categories import Categories
-    from spatialflow.evaluation.submission import check_submission as check
+    from spatialflow.evaluation.submission_check import check_submission as check
 
     with one_progress("check") as show:
         problems = check(archive, images, Categories.load(categories), show)

@@ -15,8 +15,8 @@ from spatialflow.cli.options import (
     PerClass,
     PrecisionOption,
     Recipe,
-    announce_result,
     check_json_out,
+    note_of_earlier,
 )
 from spatialflow.errors import ConfigError
 from spatialflow.files import write_json
@@ -42,7 +42,8 @@ def evaluate(
         str,
         typer.Option(
             metavar="NAME ...",
-            help="panoptic, bbox (average precision of boxes), segm (of masks); several after RECIPE.",
+            help="panoptic, bbox (average precision of boxes), segm (of masks); several with commas, or, "
+            "where --metrics comes after RECIPE, with blanks.",
         ),
     ] = "panoptic",
     per_class: PerClass = False,
@@ -67,8 +68,9 @@ def evaluate(
         ),
     ] = "val",
     algorithm: Annotated[
-        str, typer.Option(metavar="NAME", help="Of the archive for the server, with --split test-dev.")
-    ] = "spatialflow",
+        str | None,
+        typer.Option(metavar="NAME", help="Of the archive of --split test-dev; by default spatialflow."),
+    ] = None,
     device: Device = "auto",
     precision: PrecisionOption = "auto",
 ) -> None:
@@ -85,11 +87,15 @@ def evaluate(
     """
     from spatialflow.config import load_config
 
+    if recipe in METRICS:
+        raise ConfigError(f"{recipe}: stands where RECIPE is expected; write --metrics {metrics},{recipe}")
     kinds, overrides = _split_metrics(metrics, overrides or [])
-    _check_split(split, metrics_are_default=not kinds, tune=tune, json_out=json_out)
+    _check_split(split, bool(kinds) or tune or per_class or json_out is not None, algorithm)
+    algorithm = algorithm or "spatialflow"
     config = load_config(recipe, overrides)
     out = out or Path(config.train.out) / config.name / ("evaluate" if split == "val" else split)
     from spatialflow.evaluation.ranks import join_ranks, local_device
+    from spatialflow.evaluation.submission import split_of, submission_stem
     from spatialflow.inference import Predictor
     from spatialflow.inference.dataset import model_for_data
     from spatialflow.precision import Precision, choose
@@ -98,6 +104,8 @@ def evaluate(
         device = local_device(device) if ranks.size > 1 else device
         choose(device, cast(Precision, precision))  # a wrong one is told before the model is read
         check_json_out(json_out)
+        if split != "val":
+            submission_stem(split_of(config.data.test), algorithm)
         model, notes = model_for_data(checkpoint, config, overrides)
         tta = model.config.data.tta.in_evaluation if tta is None else tta
         predictor = Predictor(model, device, cast(Precision, precision), tta)
@@ -132,8 +140,7 @@ def _score(
     from spatialflow.postprocess.pipeline import Found
     from spatialflow.structures import Target
 
-    if ranks.is_first:
-        announce_result(out)
+    replaced = note_of_earlier(out)
     instances = InstanceTable(predictor.categories)
     merge = predictor.config.model.merge
     with (
@@ -171,7 +178,7 @@ def _score(
     if precision_of:
         output.print(ap_table(precision_of, predictor.categories, per_class))
         numbers |= {kind: ap.to_json() for kind, ap in precision_of.items()}
-    say(f"result: {out / 'panoptic.json'}")
+    say(f"result: {out / 'panoptic.json'}{replaced}")
     if best is not None:
         output.print(tuning_table(best, merge))
         changed = overrides(best.config, merge)
@@ -203,19 +210,22 @@ def _submit(predictor: "Predictor", config: "Config", out: Path, ranks: "Ranks",
         return
     for problem in problems:
         complain("problem", problem, "bold red")
-    say(f"archive: {archive} ({archive.stat().st_size / 2**20:.1f} MiB)")
+    say(f"archive: {archive} ({archive.stat().st_size / 2**10:,.0f} KiB)")
     if problems:
         raise typer.Exit(1)
     say("checked, nothing is wrong; upload it as cocodataset.org/#upload describes")
 
 
-def _check_split(split: str, metrics_are_default: bool, tune: bool, json_out: Path | None) -> None:
+def _check_split(split: str, scores: bool, algorithm: str | None) -> None:
     if split not in SPLITS:
         raise ConfigError(f"--split {split}: is unknown; choose among {', '.join(SPLITS)}")
-    if split != "val" and not (metrics_are_default and not tune and json_out is None):
+    if split != "val" and scores:
         raise ConfigError(
-            f"--split {split}: has no truth to compare with; leave out --tune, --json-out and other metrics"
+            f"--split {split}: has no truth to compare with; leave out --tune, --json-out, --per-class and "
+            f"--metrics"
         )
+    if split == "val" and algorithm is not None:
+        raise ConfigError("--algorithm: names the archive of --split test-dev; add that, or leave it out")
 
 
 def _split_metrics(first: str, words: list[str]) -> tuple[list[Literal["bbox", "segm"]], list[str]]:
@@ -224,6 +234,11 @@ def _split_metrics(first: str, words: list[str]) -> tuple[list[Literal["bbox", "
     for name in named:
         if name not in METRICS:
             raise ConfigError(f"--metrics {name}: is unknown; choose among {', '.join(METRICS)}")
+    for word in words:
+        if "=" not in word and word not in METRICS:
+            raise ConfigError(
+                f"override {word!r}: expected key.sub=value, or after --metrics one of {', '.join(METRICS)}"
+            )
     kinds: list[Literal["bbox", "segm"]] = ["bbox"] if "bbox" in named else []
     if "segm" in named:
         kinds.append("segm")

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from spatialflow.cli import commands, convert, data
+from spatialflow.cli import commands, convert, data, view
 from spatialflow.cli.console import complain, errors, say
 from spatialflow.cli.evaluate import evaluate
 from spatialflow.errors import SpatialFlowError
@@ -30,6 +30,7 @@ for command in (
 ):
     app.command()(command)
 
+data.app.command()(view.view)
 app.add_typer(convert.app, name="convert")
 app.add_typer(data.app, name="data")
 
@@ -57,7 +58,7 @@ def spatialflow(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave the process.
 
-    Exit code 0: done. 1: done, but some photos were skipped, or ``data check`` found errors. 2: the user's
+    Exit code 0: done. 1: done, but some images were skipped, or ``data check`` found errors. 2: the user's
     mistake, told in one line on standard error. 130: interrupted.
     """
     sys.exit(run(arguments))
@@ -71,7 +72,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """
     _show_notes()
     try:
-        code = app(arguments, standalone_mode=False)
+        code = app(arguments, prog_name=app.info.name, standalone_mode=False)
     except SpatialFlowError as error:
         return _fail(str(error))
     except _UsageError as error:

@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from spatialflow.cli.console import say
 from spatialflow.errors import OutputError
 from spatialflow.files import check_writable_folder
 
@@ -47,7 +46,6 @@ def check_json_out(path: Path | None) -> None:
         check_writable_folder(path.parent)
 
 
-def announce_result(out: Path) -> None:
-    """Say so if there is an earlier result, which will be replaced."""
-    if (out / "panoptic.json").exists():
-        say(f"replacing the earlier result in {out}")
+def note_of_earlier(out: Path) -> str:
+    """What to add to the line that names the result, if there is an earlier one now."""
+    return ", in the place of the earlier one" if (out / "panoptic.json").exists() else ""

@@ -58,7 +58,7 @@ def _apply(content: dict[str, Any], overrides: Sequence[str], source: str) -> Co
         key, equals, value = override.partition("=")
         if not equals or not key:
             raise ConfigError(
-                f"override {override!r}: expected key.sub=value, such as model.backbone=resnet101"
+                f"override {override!r}: expected key.sub=value without blanks, such as train.lr=0.01"
             )
         try:
             _assign(content, key.split("."), yaml.safe_load(value), override)
@@ -118,7 +118,7 @@ def _parse(name: str) -> tuple[str, dict[str, Any]]:
                 f"{', '.join(known)}"
             ) from error
     else:
-        raise ConfigError(f"recipe {name!r} is unknown{_nearest(name, known)}; recipes: {', '.join(known)}")
+        raise ConfigError(f"recipe {name!r} is unknown{_closest(name, known)}; recipes: {', '.join(known)}")
     try:
         content = yaml.safe_load(text) or {}
     except yaml.YAMLError as error:
@@ -161,10 +161,14 @@ def _explain(error: ValidationError) -> str:
 
 
 def _nearest(name: str, known: Sequence[str]) -> str:
+    return _closest(name, known) or f" (known: {', '.join(known)})"
+
+
+def _closest(name: str, known: Sequence[str]) -> str:
     # a name that was not typed to its end; of several the shortest
     close = sorted((other for other in known if other.startswith(name)), key=len)
     close = close or difflib.get_close_matches(name, known, n=1, cutoff=0.4)
-    return f"; did you mean {close[0]!r}?" if close else f" (known: {', '.join(known)})"
+    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def _one_line(error: Exception) -> str:

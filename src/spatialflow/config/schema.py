@@ -16,6 +16,8 @@ from pydantic import (
     model_validator,
 )
 
+from spatialflow.categories import AUTO
+
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
 Size = tuple[Positive, Positive]
@@ -167,8 +169,9 @@ class DataConfig(Section):
     test: str = "data/coco/annotations/image_info_test-dev2017.json"
     """Photos without truth, for ``evaluate --split test-dev``."""
     test_images: str | None = None
-    categories: str = "coco_panoptic"
-    """``coco_panoptic``, or a JSON file with the categories; the heads are sized by it."""
+    categories: str = AUTO
+    """What the heads are sized by: ``auto``, the classes of the training annotations (COCO's, where a model
+    is built without data); ``coco_panoptic``; or a JSON file with the categories."""
     mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
     """Of RGB pixels 0..255."""
     std: tuple[Scale, Scale, Scale] = (58.395, 57.12, 57.375)
@@ -215,7 +218,7 @@ class TrainConfig(Section):
 
     epochs: Positive = 20
     max_steps: Positive | None = None
-    """Optimiser steps after which training ends, whatever ``epochs`` says."""
+    """Optimiser steps after which training ends even before ``epochs`` are done."""
     optimizer: Literal["sgd", "adamw"] = "sgd"
     lr: float = Field(0.005, gt=0)
     """At ``base_batch`` images a step."""
@@ -257,7 +260,8 @@ class TrainConfig(Section):
 class Config(Section):
     """Everything a run depends on."""
 
-    name: str = Field("spatialflow_r50_fpn_20e_coco", min_length=1)
+    name: str = Field("spatialflow_r50_fpn_20e_coco", pattern=r"^[^/\\\\]*[^/\\\\.][^/\\\\]*$")
+    """Also of the folder of results, so without slashes."""
     model: ModelConfig = ModelConfig()
     data: DataConfig = DataConfig()
     loss: LossConfig = LossConfig()

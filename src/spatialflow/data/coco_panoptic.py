@@ -81,6 +81,7 @@ class CocoPanoptic(Dataset[Example]):
         truth = open_index(annotations)
         _check_categories(truth, categories)
         self.annotations = truth.path
+        self.own_categories = truth.categories
         self.categories = categories
         self.segments = segments_folder(annotations, segments, truth.example)
         if not len(truth):
@@ -171,8 +172,8 @@ def _check_categories(truth: PanopticIndex, categories: Categories) -> None:
             expected = "no such id" if ours is None else f"{kind[ours.is_thing]} {ours.name!r}"
             raise DataError(
                 f"{truth.path}: categories: id {theirs.id} is the {kind[theirs.is_thing]} {theirs.name!r}, "
-                f"but the configured categories have {expected}; set data.categories={truth.path}, or use "
-                f"data of the model's classes"
+                f"but the model's classes have {expected}; use data of these classes, or train a model on "
+                f"this (data.train, with data.categories=auto)"
             )
 
 

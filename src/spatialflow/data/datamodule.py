@@ -194,13 +194,18 @@ class PanopticData(LightningDataModule):
             _ = self.train_set
         _ = self.val_set
 
+    def steps_per_epoch(self, world_size: int) -> int:
+        """Training batches of each of ``world_size`` processes."""
+        return len(self._train_batches(0, world_size))
+
     def train_dataloader(self) -> PanopticLoader:
         """Shuffled, augmented batches; Lightning sets the epoch, or call ``batch_sampler.set_epoch``."""
-        rank, world_size = self._place()
-        batches = AspectRatioBatches(
+        return self._loader(self.train_set, batch_sampler=self._train_batches(*self._place()))
+
+    def _train_batches(self, rank: int, world_size: int) -> AspectRatioBatches:
+        return AspectRatioBatches(
             self.train_set.is_portrait, self.config.batch_size, self.seed, rank, world_size
         )
-        return self._loader(self.train_set, batch_sampler=batches)
 
     def val_dataloader(self) -> PanopticLoader:
         """All validation images in order, or the Trainer's rank's share of them, each exactly once."""

@@ -45,7 +45,7 @@ def find_images(
     raise DataError(
         f"{annotations}: the photo {file_name} is in none of {', '.join(map(str, folders))}, nor in a .zip "
         f"of such a name; name the folder or .zip of the photos (data.train_images, data.val_images, "
-        f"data.test_images)"
+        f"data.test_images; --images)"
     )
 
 

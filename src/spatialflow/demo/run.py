@@ -40,7 +40,7 @@ class DemoData:
 
     def overrides(self) -> list[str]:
         """What points a recipe at these files."""
-        paths = {"data.train": self.train, "data.val": self.val, "data.categories": self.train}
+        paths = {"data.train": self.train, "data.val": self.val}
         return [override(key, path) for key, path in paths.items()]
 
 

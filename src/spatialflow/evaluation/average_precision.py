@@ -112,6 +112,13 @@ def average_precision(
         category_ids: of the things.
         kind: what overlaps.
     """
+    # the library sorts image ids, which numbers and texts together cannot be
+    number_of = {image["id"]: number for number, image in enumerate(images, start=1)}
+    images = [{**image, "id": number_of[image["id"]]} for image in images]
+    truth, detections = (
+        [{**entry, "image_id": number_of[entry["image_id"]]} for entry in entries]
+        for entries in (truth, detections)
+    )
     with contextlib.redirect_stdout(io.StringIO()):  # the library prints
         gt = COCO()
         gt.dataset = {

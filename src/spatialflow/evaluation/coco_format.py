@@ -1,6 +1,5 @@
 """Predictions as a COCO-panoptic result (cocodataset.org/#format-results): a folder of PNGs and one JSON."""
 
-import contextlib
 import os
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
@@ -12,11 +11,11 @@ from PIL import Image
 from spatialflow.categories import Categories
 from spatialflow.data.panoptic_files import image_entry, is_png_inside, listed_pngs
 from spatialflow.data.panoptic_json import ImageId, ImageInfo
-from spatialflow.errors import DataError, OutputError
+from spatialflow.errors import OutputError
 from spatialflow.evaluation.ranks import ALONE, Ranks
-from spatialflow.files import check_writable_folder, read_json, write_json
+from spatialflow.files import check_writable_folder, write_json
 from spatialflow.image_io import write_photo
-from spatialflow.staging import Staging, remove_earlier
+from spatialflow.staging import Staging, check_ours, remove_earlier
 from spatialflow.structures import PanopticPrediction
 
 INFO = {"description": "prediction of SpatialFlow"}
@@ -52,7 +51,7 @@ class ResultWriter:
         """
         self.folder = Path(folder)
         self.json_path = self.folder / f"{name}.json"
-        _refuse_foreign(self.json_path)
+        check_ours(self.json_path, INFO)
         self._name = name
         self._staging = Staging(self.folder, name)
         self._entries: dict[ImageId, dict[str, Any]] = {}
@@ -163,16 +162,3 @@ class ResultWriter:
             "categories": categories.to_json(),
         }
         write_json(self.json_path, content)
-
-
-def _refuse_foreign(json_path: Path) -> None:
-    """A file of this name that was not written here may be somebody's ground truth."""
-    if not json_path.exists():
-        return
-    info = None
-    with contextlib.suppress(DataError, KeyError, TypeError):
-        info = read_json(json_path)["info"]
-    if info != INFO:
-        raise OutputError(
-            f"{json_path}: is no result of spatialflow, so it is not replaced; choose another output folder"
-        )

@@ -11,17 +11,32 @@ from numpy.typing import NDArray
 from spatialflow.categories import Categories
 from spatialflow.data.panoptic_json import (
     ImageAnnotation,
+    ImageId,
+    ImageInfo,
     PanopticFile,
     read_prediction,
     read_truth,
 )
 from spatialflow.data.reading import segments_folder
 from spatialflow.errors import DataError
-from spatialflow.evaluation.matching import match_segments
+from spatialflow.evaluation.matching import Matching, find_matches
 from spatialflow.evaluation.segment_table import SegmentTable
 from spatialflow.image_io import read_id_png
 from spatialflow.workers import map_in_order
 from spatialflow.zip_path import ReadPath
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Comparison:
+    """Prediction and truth of one image, and what became of their segments."""
+
+    pred_ids: NDArray[np.int32]
+    """(H, W) segment ids, 0 = void."""
+    pred: SegmentTable
+    truth_ids: NDArray[np.int32]
+    """(H, W) segment ids, 0 = void."""
+    truth: SegmentTable
+    matching: Matching
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +49,8 @@ class FilePairs:
     truth_folder: ReadPath
     pairs: list[tuple[ImageAnnotation, ImageAnnotation]]
     """(prediction, truth) of each image, in the order of the truth."""
+    images: dict[ImageId, ImageInfo]
+    """All photos that the truth lists, by id."""
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -51,8 +68,8 @@ class FilePairs:
         ids = read_id_png(self.truth_folder / truth.file_name)
         return ids, SegmentTable.from_infos(truth.segments, self.categories)
 
-    def count(self, index: int) -> NDArray[np.float64]:
-        """Match one image's segments: (num_labels, 4), see :func:`match_segments`.
+    def compare(self, index: int) -> Comparison:
+        """Match one image's segments.
 
         Raises:
             DataError: a PNG is missing or wrong, or disagrees with its JSON.
@@ -65,9 +82,19 @@ class FilePairs:
             raise DataError(f"{error} (image {truth.image_id!r})") from None
         pred_table = SegmentTable.from_infos(pred.segments, self.categories)
         try:
-            return match_segments(pred_ids, pred_table, truth_ids, truth_table, len(self.categories))
+            matching = find_matches(pred_ids, pred_table, truth_ids, truth_table, len(self.categories))
         except DataError as error:
             raise DataError(f"{self.pred_json}: image {truth.image_id!r}: {error}") from None
+        return Comparison(pred_ids, pred_table, truth_ids, truth_table, matching)
+
+    def count(self, index: int) -> NDArray[np.float64]:
+        """Counts of one image: (num_labels, 4), see :meth:`Matching.counts`.
+
+        Raises:
+            DataError: see :meth:`compare`.
+        """
+        compared = self.compare(index)
+        return compared.matching.counts(compared.pred, compared.truth, len(self.categories))
 
 
 def open_pairs(
@@ -75,8 +102,16 @@ def open_pairs(
     pred_json: str | os.PathLike[str],
     gt_dir: str | os.PathLike[str] | None = None,
     pred_dir: str | os.PathLike[str] | None = None,
+    is_complete: bool = True,
 ) -> FilePairs:
     """Read both JSON files and find each image's prediction; no PNG is read yet.
+
+    Args:
+        gt_json: ground truth.
+        pred_json: prediction.
+        gt_dir: folder of the truth's PNGs; by default the path of ``gt_json`` without ``.json``.
+        pred_dir: likewise of the prediction's.
+        is_complete: whether each image must have a prediction; if not, those without are left out.
 
     Raises:
         DataError: a file or folder is missing or wrong, an image has no prediction, or a predicted segment
@@ -87,9 +122,11 @@ def open_pairs(
     truth_folder = segments_folder(gt_json, gt_dir, truth.example)
     pred_folder = segments_folder(pred_json, pred_dir, pred.example)
     pairs = [
-        (_prediction_of(annotation, truth, pred), annotation) for annotation in truth.annotations.values()
+        (_prediction_of(annotation, truth, pred), annotation)
+        for annotation in truth.annotations.values()
+        if is_complete or annotation.image_id in pred.annotations
     ]
-    return FilePairs(truth.categories, pred.path, pred_folder, truth_folder, pairs)
+    return FilePairs(truth.categories, pred.path, pred_folder, truth_folder, pairs, truth.images)
 
 
 def _prediction_of(annotation: ImageAnnotation, truth: PanopticFile, pred: PanopticFile) -> ImageAnnotation:

@@ -29,6 +29,42 @@ class Overlaps(NamedTuple):
     """(K,) whole numbers."""
 
 
+class SegmentPairs(NamedTuple):
+    """M pairs of a true and a predicted segment."""
+
+    truth: NDArray[np.int64]
+    """(M,) row of the true segment."""
+    pred: NDArray[np.int64]
+    """(M,) row of the predicted segment."""
+    iou: NDArray[np.float64]
+    """(M,) above 0.5, as matches count it."""
+
+
+class Matching(NamedTuple):
+    """What became of each of T true and P predicted segments of one image."""
+
+    matches: SegmentPairs
+    """True positives."""
+    false_positives: NDArray[np.bool_]
+    """(P,) predicted, but not there; what is neither this nor matched lies on void or a crowd."""
+    false_negatives: NDArray[np.bool_]
+    """(T,) there, but not found."""
+    wrong_matches: SegmentPairs
+    """Found, but named wrongly: a false positive and a false negative of different labels whose IoU is above
+    0.5. PQ counts each as the two mistakes that it is made of. A segment is in one of them at most, unless
+    the annotation states areas that are wrong."""
+
+    def counts(self, pred: SegmentTable, truth: SegmentTable, num_labels: int) -> NDArray[np.float64]:
+        """(num_labels, 4) float64: sum of IoU, true positives, false positives, false negatives."""
+        labels = truth.labels[self.matches.truth]
+        counts = np.zeros((num_labels, 4))
+        counts[:, IOU_SUM] = _sum_by(labels, self.matches.iou, num_labels)
+        counts[:, TRUE_POSITIVES] = np.bincount(labels, minlength=num_labels)
+        counts[:, FALSE_POSITIVES] = np.bincount(pred.labels[self.false_positives], minlength=num_labels)
+        counts[:, FALSE_NEGATIVES] = np.bincount(truth.labels[self.false_negatives], minlength=num_labels)
+        return counts
+
+
 def match_segments(
     pred_ids: NDArray[np.integer],
     pred: SegmentTable,
@@ -36,7 +72,25 @@ def match_segments(
     truth: SegmentTable,
     num_labels: int,
 ) -> NDArray[np.float64]:
-    """Count matches of one image.
+    """Count matches of one image; see :func:`find_matches`.
+
+    Returns:
+        (num_labels, 4) float64: sum of IoU, true positives, false positives, false negatives.
+
+    Raises:
+        DataError: see :func:`find_matches`.
+    """
+    return find_matches(pred_ids, pred, truth_ids, truth, num_labels).counts(pred, truth, num_labels)
+
+
+def find_matches(
+    pred_ids: NDArray[np.integer],
+    pred: SegmentTable,
+    truth_ids: NDArray[np.integer],
+    truth: SegmentTable,
+    num_labels: int,
+) -> Matching:
+    """Find out what became of each segment of one image.
 
     A predicted and a true segment of one label match at IoU > 0.5, where the union leaves out the predicted
     pixels that are void in the truth, and the true area is the one the annotation states. Crowds match
@@ -48,10 +102,7 @@ def match_segments(
         pred: its segments, each with at least one pixel.
         truth_ids: (H, W) segment ids, 0 = void.
         truth: its segments; one without pixels is one missed.
-        num_labels: number of rows of the result.
-
-    Returns:
-        (num_labels, 4) float64: sum of IoU, true positives, false positives, false negatives.
+        num_labels: above all labels.
 
     Raises:
         DataError: sizes differ, or id map and rows disagree; the segment is named, the image is the caller's.
@@ -74,28 +125,29 @@ def match_segments(
     listed = (overlaps.truth < len(truth)) & (overlaps.pred < len(pred))
     t, p, pixels = overlaps.truth[listed], overlaps.pred[listed], overlaps.pixels[listed]
 
-    comparable = (truth.labels[t] == pred.labels[p]) & ~truth.is_crowd[t]
-    t_same, p_same, shared = t[comparable], p[comparable], pixels[comparable]
-    union = pred_areas[p_same] + truth_areas[t_same] - shared - void_overlap[p_same]
-    if not union.all():
-        segment = truth.ids[t_same[union == 0][0]]
+    same = truth.labels[t] == pred.labels[p]
+    union = pred_areas[p] + truth_areas[t] - pixels - void_overlap[p]
+    is_instance = ~truth.is_crowd[t]
+    if not union[same & is_instance].all():
+        segment = truth.ids[t[same & is_instance & (union == 0)][0]]
         raise DataError(f"segment {segment} of the truth has pixels but area 0; state its area in pixels")
-    iou = shared / union
-    match = iou > 0.5
+    iou = np.divide(pixels, union, out=np.zeros_like(pixels), where=is_instance & (union > 0))
+    overlap_enough = iou > 0.5
+    match = same & overlap_enough
 
     missed = ~truth.is_crowd
-    missed[t_same[match]] = False
+    missed[t[match]] = False
     spurious = np.ones(len(pred), np.bool_)
-    spurious[p_same[match]] = False
+    spurious[p[match]] = False
     ignored = void_overlap[: len(pred)] + _crowd_overlap(t, p, pixels, pred, truth, num_labels)
     spurious &= ~(ignored / pred_areas[: len(pred)] > 0.5)
-
-    counts = np.zeros((num_labels, 4))
-    counts[:, IOU_SUM] = _sum_by(truth.labels[t_same[match]], iou[match], num_labels)
-    counts[:, TRUE_POSITIVES] = np.bincount(truth.labels[t_same[match]], minlength=num_labels)
-    counts[:, FALSE_POSITIVES] = np.bincount(pred.labels[spurious], minlength=num_labels)
-    counts[:, FALSE_NEGATIVES] = np.bincount(truth.labels[missed], minlength=num_labels)
-    return counts
+    wrong = ~same & overlap_enough & missed[t] & spurious[p]
+    return Matching(
+        SegmentPairs(t[match], p[match], iou[match]),
+        spurious,
+        missed,
+        SegmentPairs(t[wrong], p[wrong], iou[wrong]),
+    )
 
 
 def count_overlaps(

@@ -77,6 +77,13 @@ def local_device(device: str) -> str:
     return f"cuda:{int(os.environ.get('LOCAL_RANK', '0')) % torch.cuda.device_count()}"
 
 
+def _end(number: int, frame: object) -> None:
+    """Leave by an exception, so that everything is tidied up."""
+    text = "told to end (SIGTERM), as when another process of this job has stopped"
+    print(f"error: rank {dist.get_rank()}: {text}", file=sys.stderr, flush=True)
+    sys.exit(128 + number)
+
+
 @contextmanager
 def join_ranks() -> Iterator[Ranks]:
     """Meet the other processes if torchrun started several; alone otherwise.
@@ -105,7 +112,7 @@ def join_ranks() -> Iterator[Ranks]:
             f"WORLD_SIZE={size}: the processes cannot find each other ({str(error).splitlines()[0]}); start "
             f"them with torchrun, or unset WORLD_SIZE"
         ) from error
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    signal.signal(signal.SIGTERM, _end)
     try:
         yield Ranks(dist.get_rank(), dist.get_world_size())
     finally:

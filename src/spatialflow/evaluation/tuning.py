@@ -60,7 +60,7 @@ class FoundStore:
         kept = found.things.scores >= self._lowest
         columns = {f"things_{name}": column[kept] for name, column in found.things._asdict().items()}
         path = self._path(len(self.image_ids))
-        np.savez(path, stuff=found.stuff, stuff_scores=found.stuff_scores, **columns)
+        np.savez_compressed(path, stuff=found.stuff, stuff_scores=found.stuff_scores, **columns)
         self.image_ids.append(image_id)
 
     def read(self, index: int) -> Found:

@@ -5,22 +5,20 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from spatialflow.categories import Categories
 from spatialflow.checkpoints.files import load_checkpoint, load_weights
 from spatialflow.config import Config, DataConfig, override_config
+from spatialflow.data.coco_panoptic import CocoPanoptic
 from spatialflow.data.datamodule import PanopticData, PhotoSet
 from spatialflow.data.panoptic_json import ImageId, ImageInfo
-from spatialflow.errors import OutputError
+from spatialflow.errors import DataError, OutputError
 from spatialflow.evaluation.coco_format import ResultWriter
 from spatialflow.evaluation.file_pairs import open_pairs
 from spatialflow.evaluation.panoptic_quality import quality_of_pairs
 from spatialflow.evaluation.pq_result import PQResult
 from spatialflow.evaluation.ranks import ALONE, Ranks
-from spatialflow.evaluation.submission import (
-    check_submission,
-    pack_submission,
-    split_of,
-    submission_stem,
-)
+from spatialflow.evaluation.submission import pack_submission, split_of, submission_stem
+from spatialflow.evaluation.submission_check import check_submission
 from spatialflow.evaluation.tuning import FoundStore, Tuned, tune
 from spatialflow.inference.predictor import Predictor
 from spatialflow.models.spatialflow import SpatialFlow, build_model
@@ -192,6 +190,7 @@ def evaluate_dataset(
         raise OutputError(
             f"{out}: holds the truth itself as panoptic.json or panoptic/; choose another folder with --out"
         )
+    _check_known(predictor.categories, truth)
     result = predict_dataset(
         predictor, data, truth, out, on_predicted=on_predicted, on_found=on_found, ranks=ranks
     )
@@ -199,6 +198,22 @@ def evaluate_dataset(
     metric = quality_of_pairs(pairs.share(ranks.rank, ranks.size), progress=on_evaluated)
     metric.load_state(ranks.sum(metric.state))
     return metric.compute()
+
+
+def _check_known(categories: Categories, truth: CocoPanoptic) -> None:
+    """Find out before long work whether the truth knows every class that may be predicted.
+
+    Raises:
+        DataError: it does not.
+    """
+    unknown = [category for category in categories if category.id not in truth.own_categories]
+    if unknown:
+        first = unknown[0]
+        more = f" (and {len(unknown) - 1} more)" if len(unknown) > 1 else ""
+        raise DataError(
+            f"{truth.annotations}: categories: id {first.id}, {first.name!r}, of the model is missing{more}; "
+            f"add it to the list, so that its predictions count as wrong"
+        )
 
 
 def write_submission(

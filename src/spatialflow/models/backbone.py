@@ -94,7 +94,7 @@ class Backbone(nn.Module):
 
 def expected_normalisation(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation, of RGB 0..255, that the pretrained weights of a timm model expect."""
-    published = timm.get_pretrained_cfg(name)
+    published = _published(name)
     if published is None:
         return (), ()
     return tuple(255 * v for v in published.mean), tuple(255 * v for v in published.std)
@@ -108,7 +108,7 @@ def _create(name: str, pretrained: bool, options: dict[str, Any]) -> Any:
         raise ConfigError(f"model.backbone={name}: timm has no such model{hint}")
     if name.startswith("swin"):
         options = {"strict_img_size": False, **options}  # windows fit any size, timm only has to be told
-    published = timm.get_pretrained_cfg(name)
+    published = _published(name)
     if pretrained and not (published and published.has_weights):
         raise ConfigError(
             f"model.backbone={name}: timm has no weights for it; set model.pretrained=false to do without"
@@ -129,6 +129,22 @@ def _create(name: str, pretrained: bool, options: dict[str, Any]) -> Any:
         raise ConfigError(
             f"model.backbone={name}: cannot give feature maps ({_first_line(error)}); choose another"
         ) from error
+
+
+def _published(name: str) -> Any:
+    """What timm says of a model's weights, or None.
+
+    Raises:
+        ConfigError: the part of the name after the dot is none of the model's weights.
+    """
+    try:
+        return timm.get_pretrained_cfg(name)
+    except RuntimeError as error:
+        model, _, tag = name.partition(".")
+        known = [other.partition(".")[2] for other in timm.list_pretrained(f"{model}.*")]
+        close = difflib.get_close_matches(tag, known, n=1) or known[:1]
+        hint = f"; did you mean {model}.{close[0]}?" if close else f"; leave it out: {model}"
+        raise ConfigError(f"model.backbone={name}: timm has no weights {tag!r} of {model}{hint}") from error
 
 
 @contextlib.contextmanager

@@ -11,7 +11,6 @@ from torch.optim.lr_scheduler import LambdaLR
 from spatialflow.checkpoints.files import describe
 from spatialflow.config import Config
 from spatialflow.criterion import Criterion
-from spatialflow.errors import SpatialFlowError
 from spatialflow.evaluation.average_precision import InstanceTable, Kind
 from spatialflow.evaluation.panoptic_quality import PanopticQuality
 from spatialflow.evaluation.pq_result import PQResult
@@ -20,11 +19,9 @@ from spatialflow.evaluation.segment_table import SegmentTable
 from spatialflow.models.spatialflow import SpatialFlow
 from spatialflow.postprocess.pipeline import find, merge_found
 from spatialflow.structures import Batch
-from spatialflow.training.resume import RUN, check_same_run
+from spatialflow.training.overflow import OverflowGuard
+from spatialflow.training.resume import RUN
 from spatialflow.training.schedule import build_optimizer, lr_factor, scaled_lr
-
-MOST_OVERFLOWS = 20
-"""Steps in a row without a finite loss that a training in fp16 survives."""
 
 
 class PanopticModule(LightningModule):
@@ -38,21 +35,21 @@ class PanopticModule(LightningModule):
         self.quality = PanopticQuality(model.categories)
         self.instances = InstanceTable(model.categories)
         self.last_result: PQResult | None = None
-        self._overflows = 0
+        self._guard = OverflowGuard(model, is_fp16=False)
         self._settings: list[dict[str, Any]] = []
         self._run: dict[str, int] = {}
-        self._earlier_run: dict[str, int] = {}
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Both calls of the model and the losses; scalar total."""
         images = batch.images.contiguous(memory_format=torch.channels_last)
+        self._guard.before_step()
         outputs = self.model(images)
         proposals = self.criterion.propose(outputs, batch)
         mask_logits = self.model.segment(outputs.mask_features, proposals.boxes)
         losses = self.criterion(outputs, mask_logits, proposals, batch)
         total = losses.total
         rate = self.trainer.optimizers[0].param_groups[0]["lr"]
-        self._check_finite(total, rate)
+        self._guard.check(total, self.global_step, rate)
         shown = {
             "cls": losses.cls.sum(),
             "box": losses.box.sum(),
@@ -64,17 +61,9 @@ class PanopticModule(LightningModule):
         self.log("lr", rate)
         return total
 
-    def _check_finite(self, total: Tensor, rate: float) -> None:
-        """Stop a training that diverges.
-
-        In fp16 single steps may overflow; the loss scale skips them, so only many in a row are the end.
-        """
-        self._overflows = 0 if torch.isfinite(total) else self._overflows + 1
-        if self._overflows > (MOST_OVERFLOWS if self.trainer.precision == "16-mixed" else 0):
-            raise SpatialFlowError(
-                f"training diverged: the loss is {total.item()} at step {self.global_step}; lower "
-                f"train.lr (the rate now is {rate:.2g}), warm up longer, or set train.clip_norm"
-            )
+    def on_train_batch_end(self, *_: Any) -> None:
+        """Undo what an overflow has done."""
+        self._guard.restore()
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Adds a batch to the panoptic quality, and to average precision if that is wanted."""
@@ -130,9 +119,12 @@ class PanopticModule(LightningModule):
         _ = self.trainer.estimated_stepping_batches  # counts the batches of an epoch
         steps_per_epoch = int(self.trainer.num_training_batches)
         self._run = {"batch": batch, "steps_per_epoch": steps_per_epoch}
-        check_same_run(self._earlier_run, self._run)
         schedule = LambdaLR(optimizer, lr_factor(train, steps_per_epoch))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def on_fit_start(self) -> None:
+        """Know the precision."""
+        self._guard = OverflowGuard(self.model, self.trainer.precision == "16-mixed")
 
     def on_train_start(self) -> None:
         """After a resume: the rate, decay and momentum of the recipe as it is now, not of the checkpoint."""
@@ -143,10 +135,6 @@ class PanopticModule(LightningModule):
         ):
             group.update(settings, initial_lr=settings["lr"])
             group["lr"] = settings["lr"] * factor(schedule.last_epoch)
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Remember what the steps so far were."""
-        self._earlier_run = checkpoint.get(RUN, {})
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Put config and categories beside the weights."""

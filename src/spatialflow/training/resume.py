@@ -52,8 +52,11 @@ def check_folder(folder: Path, resume: bool) -> None:
         )
 
 
-def steps_done(last: Path, model: SpatialFlow, config: Config) -> int:
+def steps_done(last: Path, model: SpatialFlow, config: Config) -> tuple[int, dict[str, int]]:
     """Check that a checkpoint is of this model and optimiser, and count the steps it took.
+
+    Returns:
+        The number of steps, and what they were, for :func:`check_same_run`.
 
     Raises:
         CheckpointError: it is no checkpoint of a training, or of another architecture or other classes.
@@ -74,7 +77,7 @@ def steps_done(last: Path, model: SpatialFlow, config: Config) -> int:
         )
     progress = torch.load(last, map_location="cpu", weights_only=True, mmap=True)
     try:
-        return int(progress["global_step"])
+        return int(progress["global_step"]), progress.get(RUN, {})
     except KeyError as error:
         raise CheckpointError(
             f"{last}: global_step: is missing, so training cannot go on from it; start from its weights with "

@@ -37,7 +37,13 @@ def complete(entries: Any, source: str) -> CategoryEntries:
     return [{**entry, "color": colors[entry["id"]]} for entry in entries]
 
 
-def check_agreement(stated: Any, chosen: CategoryEntries, source: str, chosen_source: str) -> None:
+def check_agreement(
+    stated: Any,
+    chosen: CategoryEntries,
+    source: str,
+    chosen_source: str,
+    remedy: str = "name the file of its categories (--categories), each with isthing 1 or 0",
+) -> None:
     """See that a file's own categories, if it states any, mean what the chosen ones of the same id mean.
 
     Raises:
@@ -51,5 +57,5 @@ def check_agreement(stated: Any, chosen: CategoryEntries, source: str, chosen_so
         if name is not None and entry.get("name", name) != name:
             raise DataError(
                 f"{source}: categories: id {entry['id']} is {entry['name']!r} there, but {name!r} in "
-                f"{chosen_source}; name the file of its categories (--categories), each with isthing 1 or 0"
+                f"{chosen_source}; {remedy}"
             )

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from spatialflow.data.converters.cityscapes_labels import EVALUATED, INSTANCES_A_LABEL, NUM_LABELS
 from spatialflow.data.converters.panoptic_image import PanopticImage, SegmentLabel, from_id_map
 from spatialflow.data.converters.panoptic_output import Conversion, Progress, write_panoptic
+from spatialflow.data.converters.split_folders import check_folders, check_size_of_photo, check_split
 from spatialflow.data.panoptic_json import ImageInfo
 from spatialflow.data.reading import ids_in
 from spatialflow.errors import DataError
-from spatialflow.image_io import read_image_size
 from spatialflow.label_png import read_label_png
 
 _INSTANCES = "_gtFine_instanceIds.png"
@@ -89,14 +89,10 @@ def cityscapes_categories() -> list[dict[str, Any]]:
 
 def _find(photos: Path, truth: Path, split: str) -> list[Path]:
     """All ``_instanceIds`` PNGs of a split, by name."""
-    if split in ("", ".", "..") or "/" in split or "\\" in split:
-        raise DataError(f"split: {split!r} is no name of a folder; choose train or val")
-    for folder, name in ((photos, "leftImg8bit"), (truth, "gtFine")):
-        if not folder.is_dir():
-            raise DataError(
-                f"{folder}: no such folder; name the folder that has leftImg8bit and gtFine, unpacked from "
-                f"{name}_trainvaltest.zip"
-            )
+    check_split(split, "train or val")
+    remedy = "name the folder that has leftImg8bit and gtFine, unpacked from "
+    check_folders([photos], f"{remedy}leftImg8bit_trainvaltest.zip")
+    check_folders([truth], f"{remedy}gtFine_trainvaltest.zip")
     pngs = sorted(truth.glob(f"*/*{_INSTANCES}"), key=lambda path: path.name)
     if not pngs:
         raise DataError(
@@ -109,14 +105,9 @@ def _convert(png: Path, photo: Path) -> PanopticImage:
     values = read_label_png(png)
     if values.ndim != 2:
         raise DataError(f"{png}: has {values.shape[2]} channels, one of 16 bits is expected; fetch it again")
-    size = read_image_size(photo)
-    if size != values.shape:
-        raise DataError(
-            f"{png}: is {values.shape[1]}x{values.shape[0]} pixels, but its photo {photo} is "
-            f"{size[1]}x{size[0]}; both must have one size"
-        )
+    check_size_of_photo(png, values.shape, photo)
     name = png.name.removesuffix(_INSTANCES)
-    image = ImageInfo(name, f"{photo.parent.name}/{photo.name}", *size)
+    image = ImageInfo(name, f"{photo.parent.name}/{photo.name}", *values.shape)
     id_map = values.astype(np.int32)
     return from_id_map(image, id_map, _labels(id_map, png), png_name=f"{name}{_PANOPTIC}")
 

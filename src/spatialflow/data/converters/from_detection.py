@@ -63,13 +63,13 @@ def detection_to_panoptic(
     chosen = _categories_of(coco) if categories is None else categories
     entries = load_categories(chosen)
     check_agreement(coco.categories, entries, str(source), str(chosen))
-    objects = _by_image(coco)
+    objects = objects_by_image(coco)
     names = unique_png_names(image.file_name for image in coco.images.values())
     items = list(zip(coco.images.values(), names, strict=True))
 
     def convert(item: tuple[ImageInfo, str]) -> PanopticImage:
         image, png_name = item
-        masks = [_read_mask(entry, place, image, coco.path) for place, entry in objects.get(image.id, [])]
+        masks = [read_mask(entry, place, image, coco.path) for place, entry in objects.get(image.id, [])]
         more = coco.entries[image.id]
         return from_masks(image, masks, overlap, png_name=png_name, source=str(source), more=more)
 
@@ -94,8 +94,12 @@ def _categories_of(coco: CocoImages) -> str | os.PathLike[str]:
     return coco.path if tells else "coco_panoptic"
 
 
-def _by_image(coco: CocoImages) -> Objects:
-    """The objects of each image, in the order of the file."""
+def objects_by_image(coco: CocoImages) -> Objects:
+    """The objects of each image, in the order of the file.
+
+    Raises:
+        DataError: the file has none, or one of no image.
+    """
     if not isinstance(coco.annotations, list):
         raise DataError(
             f"{coco.path}: annotations: the list is missing, so this is not a COCO detection file; choose "
@@ -118,7 +122,12 @@ def _by_image(coco: CocoImages) -> Objects:
     return objects
 
 
-def _read_mask(entry: Mapping[str, Any], place: int, image: ImageInfo, path: Path) -> SegmentMask:
+def read_mask(entry: Mapping[str, Any], place: int, image: ImageInfo, path: Path) -> SegmentMask:
+    """The mask of an object, which is at this place of the list in ``path``.
+
+    Raises:
+        DataError: its category, iscrowd or mask is missing or wrong.
+    """
     try:
         category_id = fields.integer(entry, "category_id")
         is_crowd = entry.get("iscrowd", 0)

@@ -1,23 +1,24 @@
 """The archive for COCO's evaluation server: one from real photos, and every fault that a check must find."""
 
+import io
 import json
 import re
+import struct
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from make_model import tiny_model
 from spatialflow.categories import Categories, coco_panoptic
 from spatialflow.errors import ConfigError, DataError
-from spatialflow.evaluation.submission import (
-    check_submission,
-    pack_submission,
-    split_of,
-    submission_stem,
-)
+from spatialflow.evaluation.submission import pack_submission, split_of, submission_stem
+from spatialflow.evaluation.submission_check import check_submission
 from spatialflow.files import write_json
 from spatialflow.image_io import decode_id_png, encode_id_png, write_id_png
 from spatialflow.inference.dataset import write_submission
@@ -186,7 +187,79 @@ def test_what_is_no_archive(tmp_path: Path, images: Path, good: Files) -> None:
     at = whole.index(b"IDAT")
     damaged[at + 8] ^= 0xFF  # a pixel, so that the checksum of the member fails
     path.write_bytes(damaged)
-    only(check_submission(path, images, coco_panoptic()), r"cannot be read: Bad CRC-32")
+    only(check_submission(path, images, coco_panoptic()), r"cannot be read: a\.png: Bad CRC-32")
+
+
+def rezip(path: Path, files: Files, **options: Any) -> None:
+    with zipfile.ZipFile(path, "w", **options) as packed:
+        for name, content in files.items():
+            packed.writestr(name, content)
+
+
+def with_flags(whole: bytes, flags: int, method: int) -> bytes:
+    """A zip whose members all claim these flags and this method of compression."""
+    changed = bytearray(whole)
+    for mark, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        for match in re.finditer(re.escape(mark), whole):
+            struct.pack_into("<HH", changed, match.start() + offset, flags, method)
+    return bytes(changed)
+
+
+def test_archives_that_attack(tmp_path: Path, images: Path, good: Files) -> None:
+    """Whatever a member is, it is a line, and never more than it can need is unpacked."""
+    path = tmp_path / f"{STEM}.zip"
+    png = f"{STEM}/a.png"
+
+    def problems() -> list[str]:
+        return check_submission(path, images, coco_panoptic())
+
+    png_pattern, json_pattern = "PNGs that cannot be read: a.png", "the JSON is not as it should be"
+    for name, pattern in ((png, png_pattern), (f"{STEM}.json", json_pattern)):
+        rezip(path, {**good, name: bytes(1 << 28)}, compression=zipfile.ZIP_DEFLATED)
+        assert path.stat().st_size < 1 << 19
+        tracemalloc.start()
+        only(problems(), pattern + r".*is larger than")
+        assert tracemalloc.get_traced_memory()[1] < 1 << 27
+        tracemalloc.stop()
+    rezip(path, good, compression=zipfile.ZIP_DEFLATED)
+    whole = path.read_bytes()
+    for flags, method in ((1, 8), (0, 99)):  # encrypted; a method of compression that is none
+        path.write_bytes(with_flags(whole, flags, method))
+        only(problems(), json_pattern)
+    at = whole.index(f"{STEM}.json".encode()) + len(f"{STEM}.json")
+    path.write_bytes(whole[:at] + b"\xff" * 8 + whole[at + 8 :])
+    only(problems(), json_pattern)
+    for nested in (b"[" * 100_000, b'{"annotations": [' + b"1" * 5000 + b"]}"):
+        rezip(path, {**good, f"{STEM}.json": nested})
+        only(problems(), "the JSON is not as it should be")
+
+
+def test_pngs_that_the_server_cannot_read(good: Files, check: Check) -> None:
+    """Palettes, grey with alpha, and 16 bits decode to colours or not at all, but to no ids there."""
+    png = f"{STEM}/a.png"
+    rgb = Image.open(io.BytesIO(good[png]))
+    for mode in ("P", "L", "LA", "I;16"):
+        encoded = io.BytesIO()
+        rgb.convert("L").convert(mode).save(encoded, "png")
+        only(check({**good, png: encoded.getvalue()}), r"not 8-bit RGB, as ids need: a\.png")
+    encoded = io.BytesIO()
+    rgb.convert("RGBA").save(encoded, "png")
+    assert check({**good, png: encoded.getvalue()}) == []
+    header = good[png][:16] + struct.pack(">II", 60_000, 60_000) + good[png][24:]
+    only(check({**good, png: header}), r"another size .*a\.png \(60000x60000, not 6x4\)")
+
+
+def test_segments_that_come_twice(good: Files, check: Check) -> None:
+    def twice(content: dict) -> None:  # type: ignore[type-arg]
+        infos = content["annotations"][0]["segments_info"]
+        infos.append(infos[0])
+
+    only(check(change_json(good, twice)), "segments that are listed twice: in the prediction of image 7")
+
+    def two_of_one_stuff(content: dict) -> None:  # type: ignore[type-arg]
+        content["annotations"][0]["segments_info"][0]["category_id"] = 200
+
+    only(check(change_json(good, two_of_one_stuff)), r"stuff in several segments.*: rug-merged in 7")
 
 
 def test_twenty_photos_packed_and_unpacked(shared_data: Path, tmp_path: Path) -> None:
