@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from html_page import Page
-from make_data import CATEGORIES, ToyImage, edit_json, write_panoptic_set
+from make_data import CATEGORIES, ToyImage, edit_json, pack_folder, write_panoptic_set
 from make_view import PREDICTION, check_pages, files_in, read_list, write_pair
 from spatialflow.browsing import view_dataset
 from spatialflow.errors import DataError, OutputError
@@ -272,6 +272,19 @@ def test_the_photos_are_where_most_of_them_are(tmp_path: Path, pair: tuple[Path,
     (pair[0].parent.parent / "images" / "right.png").unlink()
     result = view_dataset(pair[0], tmp_path / "out")
     assert (result.drawn, len(result.failed)) == (2, 1)
+
+
+def test_archives_are_shown_like_folders(tmp_path: Path, pair: tuple[Path, Path]) -> None:
+    view_dataset(pair[0], tmp_path / "folders", predictions=pair[1])
+    for path in pair:
+        pack_folder(path.with_suffix(""), path.with_suffix(".zip"))
+    pack_folder(pair[0].parents[1] / "images", pair[0].parents[1] / "images.zip")
+    view_dataset(pair[0], tmp_path / "archives", predictions=pair[1])
+    first, second = (
+        {p: (tmp_path / name / p).read_bytes() for p in files_in(tmp_path / name)}
+        for name in ("folders", "archives")
+    )
+    assert first == second
 
 
 def test_no_thread_writes_after_a_failure(tmp_path: Path) -> None:

@@ -93,7 +93,8 @@ def open_source(
         if not len(index):
             raise DataError(f"{path}: images: the list is empty; there is nothing to look at")
         names = [index.info(i).file_name for i in range(min(len(index), _SAMPLE))]
-        return Source(path, _photo_folder(path, names, images), segments_folder(path, segments), index)
+        pngs = segments_folder(path, segments, index.example)
+        return Source(path, _photo_folder(path, names, images), pngs, index)
     pairs = open_pairs(path, predictions, segments, predictions_dir, is_complete=False)
     if not len(pairs):
         raise DataError(
