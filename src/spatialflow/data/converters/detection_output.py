@@ -10,7 +10,7 @@ from spatialflow.data.converters.mask_runs import MaskRuns
 from spatialflow.data.converters.panoptic_output import Conversion, Progress
 from spatialflow.data.converters.panoptic_source import PanopticSource
 from spatialflow.data.panoptic_json import ImageAnnotation, ImageId
-from spatialflow.workers import map_in_order
+from spatialflow.workers import map_in_processes
 
 Entries = list[dict[str, Any]]
 
@@ -31,12 +31,12 @@ def write_detection(
     Args:
         out: the JSON file.
         source: what is converted.
-        convert: annotations of an image, without ids; called from several threads.
+        convert: annotations of an image, without ids; called in several processes.
         categories: of the source's ``categories``; colours and ``isthing``, which detection files do not
             tell, are left out.
         first_id: of the annotations, which are numbered.
         overwrite: replace a file that no conversion made, too.
-        workers: threads; by default as many as there are cores.
+        workers: processes; by default as many as there are cores.
         progress: called after each image.
 
     Raises:
@@ -45,7 +45,7 @@ def write_detection(
     """
     result = Conversion(Path(out))
     with JsonOutput(out, source.head, [source.path, source.folder], overwrite) as output:
-        for entries in map_in_order(convert, source.annotations, workers):
+        for entries in map_in_processes(convert, source.annotations, workers):
             for entry in entries:
                 output.append({**entry, "id": first_id + result.segments})
                 result.segments += 1

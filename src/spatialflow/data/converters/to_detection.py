@@ -37,7 +37,7 @@ def panoptic_to_detection(
         first_id: of the annotations. The original counts from 0; pycocotools, evaluating against such a file,
             takes the annotation of id 0 for unmatched, which 1 avoids.
         overwrite: replace a file that no conversion made, too.
-        workers: threads; by default as many as there are cores.
+        workers: processes; by default as many as there are cores.
         progress: called after each image.
 
     Raises:

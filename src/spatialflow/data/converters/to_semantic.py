@@ -19,7 +19,7 @@ from spatialflow.data.panoptic_json import ImageAnnotation
 from spatialflow.errors import ConfigError, DataError
 from spatialflow.label_png import encode_label_png
 from spatialflow.staging import Staging
-from spatialflow.workers import map_in_order
+from spatialflow.workers import map_in_processes
 
 THINGS_OTHER = {"id": COCO_THINGS_OTHER_ID, "name": "other", "supercategory": "other"}
 """The category of all things together, as in COCO's stuff challenge of 2017."""
@@ -48,7 +48,7 @@ def panoptic_to_semantic(
         void: value of void pixels in the PNGs.
         first_id: of the annotations in the JSON file; see :func:`.to_detection.panoptic_to_detection`.
         overwrite: replace files that no conversion made, too.
-        workers: threads; by default as many as there are cores.
+        workers: processes; by default as many as there are cores.
         progress: called after each image.
 
     Raises:
@@ -116,7 +116,7 @@ def _write_pngs(
             write_hidden(staging.hidden / name, encode_label_png(regions), shown=out / name)
             return len(set(category_ids.tolist()))
 
-        for regions in map_in_order(write, panoptic.annotations, workers):
+        for regions in map_in_processes(write, panoptic.annotations, workers):
             result.images += 1
             result.segments += regions
             if progress:
