@@ -78,7 +78,8 @@ MISTAKES = [
     (["cvat", "."], "annotations.xml or one annotations/instances_*.json is expected"),
     (["cvat", "cvat.xml", "--out", "cvat.xml"], "ends in .json"),
     (["label-studio", "ls.json", "--out", "ls.json"], "so it is not replaced"),
-    (["label-studio", "cvat.xml"], "is not valid JSON"),
+    (["cvat", "nowhere/annotations.xml"], "no such file"),
+    (["label-studio", "cvat.xml"], "is XML or HTML, a JSON file is expected"),
     (["masks", "masks"], "Missing option '--images'"),
     (["masks", "masks", "--images", "photos", "--layout", "x"], "choose among auto, photos"),
 ]

@@ -213,9 +213,9 @@ def test_subset(data: Command, planter: Planter, tmp_path: Path) -> None:
     assert opens(settings(ended.out)) == 2
     listed = tmp_path / "list.txt"
     listed.write_text("b.png\n")
-    ended = data("subset", planter.path, "--images", listed, "--out", tmp_path / "b.json")
+    ended = data("subset", planter.path, "--list", listed, "--out", tmp_path / "b.json")
     assert f"{tmp_path / 'b.json'}: 1 of 3 images" in ended.out
-    assert "give --categories, --images, or both" in fails(
+    assert "give --categories, --list, or both" in fails(
         data("subset", planter.path, "--out", tmp_path / "x.json")
     )
 

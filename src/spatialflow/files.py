@@ -79,8 +79,10 @@ def read_json(path: str | os.PathLike[str]) -> Any:
         DataError: the file is missing, a folder, unreadable or not JSON.
     """
     path = Path(path)
+    content = b""
     try:
-        return json.loads(path.read_bytes())
+        content = path.read_bytes()
+        return json.loads(content)
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file; check the path") from error
     except IsADirectoryError as error:
@@ -88,6 +90,9 @@ def read_json(path: str | os.PathLike[str]) -> Any:
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
     except (ValueError, RecursionError) as error:  # also a number of 5000 digits, or lists 10,000 deep
+        for start, kind in ((b"PK\x03\x04", "a .zip archive"), (b"<", "XML or HTML")):
+            if content.lstrip().startswith(start):
+                raise DataError(f"{path}: is {kind}, a JSON file is expected") from error
         raise DataError(
             f"{path}: is not valid JSON ({error}); it may be truncated, fetch it again"
         ) from error

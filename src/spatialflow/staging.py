@@ -17,6 +17,10 @@ _HIDDEN = ".partial"
 """Suffix of the hidden folders."""
 
 
+CONVERTED_BY = "converted_by"
+"""Key of JSON files that `spatialflow convert` has written, and may replace."""
+
+
 class Staging:
     """A hidden folder, one for each process, whose files move to their places at the end.
 
@@ -60,12 +64,25 @@ class Staging:
                 return target
         return None
 
+    def check_places(self) -> None:
+        """See, before anything is removed or moved, that no folder is where a file goes, nor the reverse.
+
+        Raises:
+            OutputError: one is.
+        """
+        for source in self.hidden.rglob("*"):
+            target = self._target(source)
+            if target.exists() and target.is_dir() != source.is_dir():
+                kind = "folder" if target.is_dir() else "file"
+                raise OutputError(f"{target}: a {kind} is in the way; remove it, or choose another output")
+
     def show(self, last: str | None = None) -> None:
         """Move all files to their places; ``last``, which lists the others, after them.
 
         Raises:
             OutputError: one cannot be moved.
         """
+        self.check_places()
         held = None if last is None else self.hidden / last
         moved = [source for source in sorted(self.hidden.rglob("*")) if source != held]
         for source in moved if held is None else [*moved, held]:

@@ -75,3 +75,10 @@ def test_classes_named_otherwise(tmp_path: Path) -> None:
 def test_without_data_auto_is_coco() -> None:
     assert Categories.load("auto") == coco_panoptic()
     assert describe_classes(coco_panoptic()).startswith("80 things (person, bicycle, car, ")
+
+
+def test_one_class_of_two_ids(tmp_path: Path) -> None:
+    moved = [{**c, "id": 70} if c["name"] == "cat" else c for c in CATEGORIES]
+    data = config(tmp_path, shows("a", CAT), shows("b", 70), moved)
+    with pytest.raises(DataError, match=r"val.*: 'cat' is id 70, but 3 in .*train.*; give both"):
+        training_categories(data)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from make_data import pack_folder
+from make_data import edit_json, pack_folder, write_panoptic_set
 from spatialflow.errors import DataError
 from spatialflow.evaluation.panoptic_quality import evaluate_pq
 from spatialflow.evaluation.pq_result import PQResult
@@ -201,3 +201,17 @@ def test_pngs_in_archives(tmp_path: Path, named: bool) -> None:
     folder = tmp_path / "elsewhere" if named else tmp_path
     archives = [pack_folder(tmp_path / name, folder / f"{name}.zip") for name in ("gt", "pred")]
     assert evaluate_pq(gt, pred, *(archives if named else [])) == expected
+
+
+def test_predictions_of_other_photos_under_the_same_ids_are_refused(tmp_path: Path) -> None:
+    """As `predict` writes them, which counts its photos."""
+    truth = write_panoptic_set(tmp_path / "truth")
+    pred = write_panoptic_set(tmp_path / "pred")
+    assert evaluate_pq(truth, pred).all.pq == 1
+    edit_json(pred, lambda content: content["images"][0].update(file_name="folder/first.jpg"))
+    assert evaluate_pq(truth, pred).all.pq == 1  # folder and suffix may differ
+    edit_json(pred, lambda content: content["images"][0].update(file_name="third.jpg"))
+    with pytest.raises(DataError, match=r"image 1 is 'third\.jpg', but 'first\.png' in .*truth"):
+        evaluate_pq(truth, pred)
+    edit_json(pred, lambda content: content.update(images=[None, {"id": 1}]))
+    assert evaluate_pq(truth, pred).all.pq == 1

@@ -242,6 +242,19 @@ def test_a_resumed_training_takes_all_its_steps(
     assert any(f"raise train.{key} to go on" in line for line in lines)
 
 
+def test_each_validation_is_a_line(recipe: Path) -> None:
+    lines: list[str] = []
+    result = train(load_config(recipe, ["train.val_every=1"]), say=lines.append)
+    told = [line for line in lines if line.startswith("epoch ")]
+    qualities = [float(row["val/pq"]) for row in rows(result) if row["val/pq"]]
+    assert [line.split()[:4] for line in told] == [
+        ["epoch", str(i), "pq", f"{pq:.1f}"] for i, pq in enumerate(qualities, 1)
+    ]
+    best = [pq == max(qualities[: i + 1]) for i, pq in enumerate(qualities)]
+    assert told[0].endswith("best so far")
+    assert best[0]
+
+
 def test_average_precision_is_logged_if_wanted(recipe: Path, trained: TrainResult) -> None:
     still = ["train.max_steps=1", "train.lr=1e-12", "train.weight_decay=0", "train.precision=fp32"]
     without = train(load_config(recipe, ["name=without", *still]), weights=trained.last, say=quiet)

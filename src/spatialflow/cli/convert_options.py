@@ -11,6 +11,4 @@ JsonOut = Annotated[
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace files that are there, whoever made them.")
 ]
-Workers = Annotated[
-    int | None, typer.Option(min=1, metavar="N", help="Threads; by default as many as there are cores.")
-]
+Workers = Annotated[int | None, typer.Option(min=1, metavar="N", help="Cores to use; by default all.")]

@@ -137,15 +137,15 @@ def subset(
         list[str] | None,
         typer.Option(metavar="NAME,NAME", help="Keep these, and the images that show one; repeatable."),
     ] = None,
-    images: Annotated[
+    list_: Annotated[
         Path | None,
-        typer.Option(metavar="LIST.txt", help="Keep these images: a file name or id a line."),
+        typer.Option("--list", metavar="LIST.txt", help="Keep these images: a file name or id a line."),
     ] = None,
     keep_others: Annotated[
         bool,
         typer.Option("--keep-others", help="Keep the other categories in the images that are kept."),
     ] = False,
-    photos: Images = None,
+    images: Images = None,
     segments: Segments = None,
 ) -> None:
     """Cut a data set down to some categories, to some images, or both.
@@ -156,10 +156,10 @@ def subset(
     """
     from spatialflow.data.splitting import open_set, read_image_list, split_names, subset_set
 
-    if categories is None and images is None:
-        raise ConfigError("data subset: give --categories, --images, or both")
-    listed = None if images is None else read_image_list(images)
-    source = open_set(annotations, photos, segments)
+    if categories is None and list_ is None:
+        raise ConfigError("data subset: give --categories, --list, or both")
+    listed = None if list_ is None else read_image_list(list_)
+    source = open_set(annotations, images, segments)
     chosen = None if categories is None else [n for text in categories for n in split_names(source, text)]
     with one_progress("write") as show:
         count = subset_set(source, out, chosen, listed, keep_others=keep_others, progress=show)

@@ -118,6 +118,10 @@ def _parse(name: str) -> tuple[str, dict[str, Any]]:
                 f"{', '.join(known)}"
             ) from error
     else:
+        if "=" in name:
+            raise ConfigError(
+                f"{name!r} stands where RECIPE is expected; put one before it: {', '.join(known)}"
+            )
         raise ConfigError(f"recipe {name!r} is unknown{_closest(name, known)}; recipes: {', '.join(known)}")
     try:
         content = yaml.safe_load(text) or {}

@@ -35,6 +35,13 @@ def training_categories(config: DataConfig) -> tuple[Categories, list[str]]:
                     f"{val.path}: categories: id {theirs.id} is {_show(theirs)}, but {_show(ours)} in "
                     f"{train.path}; give both files the same categories"
                 )
+        id_of = {category.name: category.id for category in train.categories}
+        for theirs in extra:
+            if theirs.name in id_of:
+                raise DataError(
+                    f"{val.path}: categories: {theirs.name!r} is id {theirs.id}, but {id_of[theirs.name]} in "
+                    f"{train.path}; give both files the same ids"
+                )
         categories = Categories([*train.categories, *extra], f"{train.path} and {val.path}")
     else:
         categories = Categories.load(config.categories)

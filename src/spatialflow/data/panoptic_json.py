@@ -6,7 +6,7 @@ the remedy.
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -67,6 +67,8 @@ class PanopticFile:
     """By id; empty for predictions, which need not state them."""
     annotations: dict[ImageId, ImageAnnotation]
     """By image id; in ground truth an image may have none."""
+    photo_names: dict[ImageId, str] = field(default_factory=dict)
+    """Of predictions that name their photos, as ours do; others need not."""
 
     @property
     def example(self) -> str:
@@ -127,7 +129,20 @@ def read_prediction(path: str | os.PathLike[str]) -> PanopticFile:
         annotations = _read_annotations(content["annotations"], is_truth=False)
     except FieldError as error:
         raise DataError(f"{path}: {error.field}: {error.problem}") from None
-    return PanopticFile(path, categories, {}, annotations)
+    return PanopticFile(path, categories, {}, annotations, _photo_names(content.get("images")))
+
+
+def _photo_names(entries: Any) -> dict[ImageId, str]:
+    """File names by image id, as far as there are any; predictions need none, so nothing is a fault."""
+    if not isinstance(entries, list):
+        return {}
+    return {
+        entry["id"]: entry["file_name"]
+        for entry in entries
+        if isinstance(entry, Mapping)
+        and isinstance(entry.get("id"), int | str)
+        and isinstance(entry.get("file_name"), str)
+    }
 
 
 def read_images(path: str | os.PathLike[str]) -> dict[ImageId, ImageInfo]:

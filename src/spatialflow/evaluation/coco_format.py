@@ -119,6 +119,7 @@ class ResultWriter:
             entry["image_id"]: entry for part in ranks.gather(self._entries) for entry in part.values()
         }
         self._check_free()
+        self._staging.check_places()
         ranks.wait()
         if ranks.is_first:  # the JSON first, so that none is left that names missing PNGs
             remove_earlier([self.json_path, *self._earlier()])

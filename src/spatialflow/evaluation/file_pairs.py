@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
@@ -136,6 +136,12 @@ def _prediction_of(annotation: ImageAnnotation, truth: PanopticFile, pred: Panop
         raise DataError(
             f"{pred.path}: annotations: image {image_id!r} of {truth.path} has no prediction; add one (an "
             f"image without segments has an empty segments_info and a black PNG)"
+        )
+    name, true_name = pred.photo_names.get(image_id), truth.images[image_id].file_name
+    if name is not None and PurePosixPath(name).stem != PurePosixPath(true_name).stem:
+        raise DataError(
+            f"{pred.path}: images: image {image_id!r} is {name!r}, but {true_name!r} in {truth.path}; ids "
+            f"must be those of the truth, as `spatialflow evaluate` writes them (`predict` counts its photos)"
         )
     assert truth.categories is not None
     for segment in found.segments:

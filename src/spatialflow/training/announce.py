@@ -28,8 +28,8 @@ def announce(
     lr = scaled_lr(train, batch)
     device = trainer.strategy.root_device.type
     say(f"recipe     {config.name}: {config.model.backbone}")
-    named = config.data.train if config.data.categories == AUTO else config.data.categories
-    say(f"classes    {describe_classes(data.categories)}, as {named} has them")
+    named = "the annotations" if config.data.categories == AUTO else config.data.categories
+    say(f"classes    {describe_classes(data.categories)}, as in {named}")
     say(f"data       {len(data.train_set)} images to train on, {len(data.val_set)} to validate on")
     asked = LIGHTNING_PRECISION.get(train.precision, trainer.precision)
     instead = "" if asked == trainer.precision else f" ({train.precision}, as the recipe asks, needs a GPU)"

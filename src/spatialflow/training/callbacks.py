@@ -1,6 +1,7 @@
 """What a training does besides stepping: show losses, validate at the end, keep checkpoints."""
 
 import contextlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -42,17 +43,27 @@ class ValidateAtEnd(Callback):
 
 
 class KeepCheckpoints(Checkpoint):
-    """Writes ``last.ckpt`` after each epoch, ``best.ckpt`` when a validation has the highest PQ so far."""
+    """Writes ``last.ckpt`` after each epoch, ``best.ckpt`` when a validation has the highest PQ so far.
 
-    def __init__(self, folder: Path) -> None:
+    ``say`` gets a line on each validation, on the first rank.
+    """
+
+    def __init__(self, folder: Path, say: Callable[[str], object] = lambda line: None) -> None:
         self.folder = folder
+        self.say = say
         self.best_pq = -1.0
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Maybe write the best."""
-        pq = float(trainer.callback_metrics["val/pq"])
-        if trainer.state.fn == TrainerFn.FITTING and pq > self.best_pq:
-            self.best_pq = pq
+        values = {
+            name: float(trainer.callback_metrics[f"val/{name}"]) for name in ("pq", "pq_things", "pq_stuff")
+        }
+        is_best = values["pq"] > self.best_pq
+        if trainer.is_global_zero:
+            shown = "  ".join(f"{name.replace('pq_', ''):6} {value:5.1f}" for name, value in values.items())
+            self.say(f"epoch {trainer.current_epoch + 1:3}  {shown}{'  best so far' if is_best else ''}")
+        if trainer.state.fn == TrainerFn.FITTING and is_best:
+            self.best_pq = values["pq"]
             trainer.save_checkpoint(self.folder / BEST)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -13,6 +13,7 @@ import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities import rank_zero_only
 from torch.distributed import DistError
+from tqdm import tqdm
 
 from spatialflow.checkpoints.files import load_checkpoint
 from spatialflow.checkpoints.fitting import load_fitting_weights
@@ -79,7 +80,7 @@ def train(
         data.setup("fit")
         start = _starting_point(config, data, last if resume else None, weights)
         check_writable_folder(folder)
-        trainer = build_trainer(config, folder, start.steps)
+        trainer = build_trainer(config, folder, start.steps, _beside_bars(say))
         say = rank_zero_only(say)
         if len(data.val_set) < trainer.world_size:
             raise ConfigError(
@@ -102,6 +103,16 @@ def train(
     best = best if best.exists() else last
     say(f"checkpoints: {last} (last), {best} (best)")
     return TrainResult(folder, last, best, module.last_result, start.model)
+
+
+def _beside_bars(say: Callable[[str], object]) -> Callable[[str], object]:
+    """Lines that do not tear the progress bar, if one is shown."""
+
+    def say_beside(line: str) -> None:
+        with tqdm.external_write_mode():
+            say(line)
+
+    return say_beside
 
 
 @dataclass(frozen=True, slots=True)

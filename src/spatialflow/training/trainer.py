@@ -1,6 +1,7 @@
 """Lightning's Trainer as a recipe wants it: devices, processes, precision, loggers, checkpoints."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -46,13 +47,16 @@ class AtomicCheckpointIO(TorchCheckpointIO):
                 ) from error
 
 
-def build_trainer(config: Config, folder: Path, start: int) -> lightning.Trainer:
+def build_trainer(
+    config: Config, folder: Path, start: int, say: Callable[[str], object] = lambda line: None
+) -> lightning.Trainer:
     """Lightning's Trainer for a recipe, in each process of a training.
 
     Args:
         config: the recipe.
         folder: for checkpoints and logs.
         start: steps that are done already.
+        say: gets a line on each validation.
 
     Raises:
         ConfigError: the hardware is not there, or not as many processes were started as the recipe asks for.
@@ -81,7 +85,7 @@ def build_trainer(config: Config, folder: Path, start: int) -> lightning.Trainer
                 MetricsCsv(folder / LOGS / "metrics.csv", start),
                 TensorBoardLogger(folder, name="", version=LOGS, purge_step=start),
             ],
-            callbacks=[LossBar(refresh_rate=5), ValidateAtEnd(train), KeepCheckpoints(folder)],
+            callbacks=[LossBar(refresh_rate=5), ValidateAtEnd(train), KeepCheckpoints(folder, say)],
             plugins=[AtomicCheckpointIO()],
         )
     except (MisconfigurationException, TypeError) as error:  # a TypeError for a list of CPUs

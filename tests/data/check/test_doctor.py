@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from make_data import SKY, ToyImage, ToySegment, edit_json, pack_folder, write_panoptic_set
+from make_data import CAT, DOG, SKY, ToyImage, ToySegment, edit_json, pack_folder, write_panoptic_set
 from make_faults import CLEAN, Planter, clean_set, offenders, rows
 from spatialflow.data.check import check_dataset, write_repaired
 from spatialflow.data.check.categories import MAX_STUFF
@@ -273,3 +273,25 @@ def test_damaged_archive(planter: Planter) -> None:
     archive.write_bytes(archive.read_bytes()[:-5])
     with pytest.raises(DataError, match=r"panoptic_toy\.zip: the \.zip is damaged or incomplete"):
         planter.check()
+
+
+def test_things_that_are_all_crowds_teach_nothing(planter: Planter) -> None:
+    def crowd(content: dict[str, Any]) -> None:
+        for annotation in content["annotations"]:
+            for segment in annotation["segments_info"]:
+                segment["iscrowd"] = int(segment["category_id"] in (CAT, DOG))
+
+    planter.edit(crowd)
+    report = planter.check()
+    assert "only-crowds" in rows(report)
+    assert report.has_errors
+
+
+def test_names_that_only_their_accents_tell_apart(planter: Planter) -> None:
+    """Composed and decomposed letters look alike."""
+
+    def rename(content: dict[str, Any]) -> None:
+        content["categories"][0]["name"], content["categories"][1]["name"] = "caf\u00e9", "cafe\u0301"
+
+    planter.edit(rename)
+    assert "category-name-odd" in rows(planter.check())

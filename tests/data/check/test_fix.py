@@ -18,7 +18,29 @@ def planter(tmp_path: Path) -> Planter:
 
 
 def read(path: Path) -> Any:
-    return json.loads(path.read_text())
+    """The content, without the mark of a copy."""
+    content = json.loads(path.read_text())
+    content.pop("repaired_by", None)
+    return content
+
+
+def test_only_copies_are_replaced(planter: Planter) -> None:
+    report = planter.check()
+    mine = planter.path.with_name("mine.json")
+    mine.write_text('{"my": "notes"}')
+    with pytest.raises(OutputError, match=r"mine\.json: is there already, and no repaired copy"):
+        write_repaired(report, mine)
+    assert mine.read_text() == '{"my": "notes"}'
+    copy = planter.path.with_name("copy.json")
+    for _ in range(2):
+        write_repaired(report, copy)
+
+
+def test_a_copy_is_no_conversion(planter: Planter) -> None:
+    """Which a later one might replace."""
+    planter.edit(lambda content: content.update(converted_by="spatialflow convert"))
+    result = write_repaired(planter.check(), planter.path.with_name("out.json"))
+    assert "converted_by" not in read(result.path)
 
 
 def test_of_a_clean_set_the_copy_is_equal(planter: Planter) -> None:

@@ -128,6 +128,11 @@ FAULTS: list[tuple[Callable[[Path], object], str, str]] = [
         r"gtFine/train: no CITY/\*_gtFine_instanceIds\.png in it",
     ),
     (
+        lambda root: save(root / PHOTO.replace("000019", "000020"), np.zeros((3, 5, 3), np.uint8)),
+        "train",
+        r"1 photos have no _gtFine_instanceIds\.png in it, such as ulm_000000_000020_leftImg8bit\.png",
+    ),
+    (
         lambda root: None,
         "val",
         "leftImg8bit/val: no such folder; name the folder that has leftImg8bit and gtFine",

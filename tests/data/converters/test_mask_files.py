@@ -164,15 +164,32 @@ def test_masks_inside_the_folder_of_photos_and_the_other_way(root: Path) -> None
         convert(root, images=root / "masks")
 
 
-def test_nothing_and_other_files(root: Path) -> None:
+def test_nothing(root: Path) -> None:
+    """Masks of another format are no masks."""
+    with pytest.raises(DataError, match="there is no mask in it: masks are PNGs, which keep values"):
+        convert(root)
+    write(root / "masks" / "a" / "cat.jpg", "x")
+    with pytest.raises(DataError, match=r"; a/cat\.jpg is none"):
+        convert(root)
+
+
+def test_other_files(root: Path) -> None:
     write(root / "masks" / "read.me", "x")
     write(root / "masks" / ".DS_Store", "x")
+    write_mask(root / "masks" / "a" / "cat.png", [[1, 0, 0, 0]] * 2)
     result = convert(root)
-    assert (result.images, result.segments) == (2, 0)
     assert result.notes == (
-        "2 images have no shape and are void",
+        "1 images have no shape and are void",
         "1 files are no annotations and are left out (read.me 1)",
     )
+
+
+def test_things_lie_over_stuff_by_order(root: Path) -> None:
+    """Whatever the files are called."""
+    write_mask(root / "masks" / "a" / "cat.png", [[0, 1, 1, 0]] * 2)
+    write_mask(root / "masks" / "a" / "sky.png", [[1, 1, 1, 1]] * 2)
+    convert(root, overlap="order")
+    assert category_map(root / "out.json")[0] == [SKY, CAT, CAT, SKY]
 
 
 def test_turned_photos(root: Path) -> None:

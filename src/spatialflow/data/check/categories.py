@@ -1,5 +1,6 @@
 """The categories of a file, read as far as they can be."""
 
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,7 +94,7 @@ def _compare_names(raw: dict[int, Any], findings: Findings) -> None:
         if "name" not in entry:
             continue  # reported
         name = str(entry["name"])
-        plain = " ".join(name.casefold().split())
+        plain = " ".join(unicodedata.normalize("NFC", name).casefold().split())
         if type(entry["name"]) is not str or not plain:
             findings.add(kinds.CATEGORY_NAME_ODD, f"id {category_id}: {fields.show(entry['name'])}")
         other_id, other = first.setdefault(plain, (category_id, name))

@@ -190,3 +190,5 @@ def _find_unused(statistics: Statistics, findings: Findings) -> None:
             findings.add(kinds.CATEGORY_UNUSED, category.name)
     if statistics.num_images and not statistics.num_trainable:
         findings.add(kinds.NOTHING_TO_TRAIN, f"none of {statistics.num_images} images")
+    elif statistics.num_trainable and statistics.num_only_crowds == statistics.num_trainable:
+        findings.add(kinds.ONLY_CROWDS, f"in all {statistics.num_trainable} images with things")

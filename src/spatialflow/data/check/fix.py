@@ -1,5 +1,6 @@
 """A repaired copy of an annotation file: what a program can mend, and what it did."""
 
+import contextlib
 import itertools
 import os
 from collections.abc import Iterable
@@ -11,7 +12,11 @@ from spatialflow.data.check.doctor import CheckReport
 from spatialflow.data.check.findings import Drop, Row, SetField
 from spatialflow.data.check.kinds import Severity
 from spatialflow.errors import DataError, OutputError
-from spatialflow.files import write_json
+from spatialflow.files import read_json, write_json
+from spatialflow.staging import CONVERTED_BY
+
+_REPAIRED_BY, _US = "repaired_by", "spatialflow data check"
+"""Key and value in a copy, which the next one may then replace."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +54,9 @@ def write_repaired(report: CheckReport, out: str | os.PathLike[str]) -> FixRepor
             f"{report.path}: no image would be left, as none has a photo and a PNG that can be used; is "
             f"{report.images} the folder of the photos, and {report.segments} that of the PNGs?"
         )
-    write_json(out, content)
+    # not as what made the file that was checked, which might then replace this one
+    others = {key: value for key, value in content.items() if key != CONVERTED_BY}
+    write_json(out, {_REPAIRED_BY: _US, **others})
     kept = _entries(content)
     done = [repair for repair in repairs if isinstance(repair, Drop) or id(repair.entry) in kept]
     # several faults may drop one entry, and one fault may change two fields
@@ -70,6 +77,15 @@ def check_fix_path(source: Path, out: Path) -> None:
         raise OutputError(f"{out}: is a folder; give --fix the name of a file")
     if out.resolve() == source.resolve() or (out.exists() and source.exists() and out.samefile(source)):
         raise OutputError(f"{out}: is the file that is checked; give --fix another name")
+    if out.exists() and not _is_copy(out):
+        raise OutputError(f"{out}: is there already, and no repaired copy; give --fix another name")
+
+
+def _is_copy(path: Path) -> bool:
+    """Whether an earlier ``--fix`` wrote it."""
+    with contextlib.suppress(DataError, AttributeError):
+        return bool(read_json(path).get(_REPAIRED_BY) == _US)
+    return False
 
 
 def _without(content: dict[str, Any], dropped: set[int]) -> dict[str, Any]:

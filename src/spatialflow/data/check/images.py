@@ -46,6 +46,8 @@ class ImageReport:
     void: int = 0
     """Pixels of no segment."""
     is_trainable: bool = False
+    only_crowds: bool = False
+    """Whether it has things, but none to be told from others."""
     """Whether it shows a thing, if the categories have any."""
 
 
@@ -123,6 +125,8 @@ def _use(
     is_thing = [known[use.category_id].is_thing is not False for use in report.segments]
     needs_thing = any(category.is_thing is not False for category in known.values())
     report.is_trainable = any(is_thing) or not needs_thing
+    things = [use for use, thing in zip(report.segments, is_thing, strict=True) if thing]
+    report.only_crowds = bool(things) and all(use.is_crowd for use in things)
     # and so may one that cannot be read
     if listed.segments and needs_thing and len(is_thing) == len(listed.segments) and not any(is_thing):
         report.findings.append(Finding(kinds.NO_THING, listed.name))

@@ -82,6 +82,9 @@ PATH_OUTSIDE = _error(
 )
 PATH_BACKSLASH = _error("path-backslash", "path with backslashes", "write it with /")
 NOTHING_TO_TRAIN = _error("nothing-to-train", "no image that training could use", "add annotated photos")
+ONLY_CROWDS = _error(
+    "only-crowds", "all things are crowds, which are not learnt", "label things one by one (iscrowd 0)"
+)
 
 # ---- photos
 PHOTO_FOLDER = _error("photo-folder", "folder of photos not found", "name it with --images")

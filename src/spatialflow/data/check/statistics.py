@@ -33,6 +33,8 @@ class Statistics:
         self.num_annotated = 0
         self.num_trainable = 0
         """Images that training does not leave out."""
+        self.num_only_crowds = 0
+        """Of these, those with things, but none to be told from others."""
         self.pixels = 0
         """Of all PNGs that could be read."""
         self.void = 0
@@ -42,6 +44,7 @@ class Statistics:
         """Count one image."""
         self.num_annotated += is_annotated
         self.num_trainable += is_annotated and report.is_trainable and not is_small
+        self.num_only_crowds += is_annotated and report.only_crowds and not is_small
         self.pixels += report.pixels
         self.void += report.void
         for use in report.segments:

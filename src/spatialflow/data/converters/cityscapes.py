@@ -98,6 +98,15 @@ def _find(photos: Path, truth: Path, split: str) -> list[Path]:
         raise DataError(
             f"{truth}: no CITY/*{_INSTANCES} in it; unpack gtFine_trainvaltest.zip, or choose another split"
         )
+    known = {png.name.removesuffix(_INSTANCES) for png in pngs}
+    missing = sorted(
+        photo.name for photo in photos.glob(f"*/*{_PHOTO}") if photo.name.removesuffix(_PHOTO) not in known
+    )
+    if missing:
+        raise DataError(
+            f"{truth}: {len(missing)} photos have no {_INSTANCES} in it, such as {missing[0]}; unpack "
+            f"gtFine_trainvaltest.zip whole, or take these photos away"
+        )
     return pngs
 
 

@@ -89,4 +89,7 @@ def _photos(path: Path, images: str | os.PathLike[str] | None) -> PhotoFolder:
     root = path.parent.parent if path.parent.name == "annotations" else path.parent
     subset = path.stem.removeprefix("instances_")
     usual: Sequence[Path] = (root / "images" / subset, root / "images", root)
-    return PhotoFolder(next(folder for folder in usual if folder.is_dir()), is_given=False)
+    found = next((folder for folder in usual if folder.is_dir()), None)
+    if found is None:
+        raise DataError(f"{path}: no such file; check the path")
+    return PhotoFolder(found, is_given=False)

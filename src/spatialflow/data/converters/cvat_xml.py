@@ -10,6 +10,7 @@ as others. An attribute ``crowd``, ``iscrowd`` or ``is_crowd`` that is true make
 
 import functools
 import xml.etree.ElementTree as ET
+import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,6 +111,8 @@ def _read(path: Path) -> list[_Image]:
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
     except ET.ParseError as error:
+        if zipfile.is_zipfile(path):
+            raise DataError(f"{path}: is a .zip archive; unpack it, and name the XML file in it") from error
         raise DataError(
             f"{path}: is not valid XML ({error}); it may be truncated, export it again"
         ) from error

@@ -9,9 +9,9 @@ from typing import Any, Self
 from spatialflow.data.panoptic_files import listed_pngs
 from spatialflow.errors import OutputError
 from spatialflow.files import JsonListWriter
-from spatialflow.staging import Staging, remove_earlier
+from spatialflow.staging import CONVERTED_BY, Staging, remove_earlier
 
-_KEY = "converted_by"
+_KEY = CONVERTED_BY
 _VALUE = "spatialflow convert"
 """How JSON files written here begin, so that a new conversion may replace them and the PNGs they list."""
 
@@ -93,6 +93,7 @@ class JsonOutput:
             earlier = [self.pngs / name for name in listed_pngs(self.path, _KEY, _VALUE)]
         if not self._overwrite:
             refuse_foreign(self._staging, {self.path, *earlier})
+        self._staging.check_places()
         remove_earlier([self.path, *earlier])
         self._staging.show(last=self.path.name)
 

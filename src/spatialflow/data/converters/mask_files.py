@@ -61,8 +61,8 @@ def masks_to_panoptic(
         images: the folder of the photos.
         layout: of the PNGs; see :mod:`.mask_layout`.
         split: make each part of a thing's mask that is apart from the others, corners included, an instance.
-        overlap: what becomes of pixels in several segments; see :mod:`.overlap`. By ``order`` the last PNG by
-            name is on top.
+        overlap: what becomes of pixels in several segments; see :mod:`.overlap`. By ``order`` things lie over
+            stuff, and else the last PNG by name is on top.
         ignore_unknown: leave out masks whose class, or pixels whose id, is not among the classes, instead of
             refusing them.
         overwrite: replace files that no conversion made, too.
@@ -91,6 +91,8 @@ def masks_to_panoptic(
             found.append((file, pixels))
         size = size or image_size(photos.folder / item.photo, None, item.photo)
         shapes = [shape for file, pixels in found for shape in _shapes(file, pixels, masks, rules, split)]
+        if overlap == "order":  # names say nothing of which of the two is in front
+            shapes.sort(key=lambda shape: rules.classes.is_thing(shape.category_id))
         image = ImageInfo(item.id, item.photo, *size)
         return rules.lay_flat(image, shapes, png_name=item.png_name, source=str(folder))
 
@@ -125,6 +127,9 @@ def _items(folder: Path, photos: PhotoFolder, layout: MaskLayout, rules: ExportR
     masks_of: dict[str, list[MaskFile]] = {name: [] for name in names}
     paths = _outside(files_below(folder), folder, photos.folder)
     pngs = [path for path in paths if PurePosixPath(path).suffix.lower() == ".png"]
+    if not pngs:
+        found = f"; {paths[0]} is none" if paths else ""
+        raise DataError(f"{folder}: there is no mask in it: masks are PNGs, which keep values{found}")
     for path in sorted(set(paths) - set(pngs)):
         rules.tally.add("other", path)
     for file in MaskNames(rules.classes, photo_of).assign(sorted(pngs), layout):

@@ -58,6 +58,7 @@ def from_masks(
     png_name: str | None = None,
     source: str = "",
     more: Mapping[str, Any] | None = None,
+    names: Mapping[int, str] | None = None,
 ) -> PanopticImage:
     """Lay masks flat; pixels in none of them are void.
 
@@ -71,6 +72,7 @@ def from_masks(
         png_name: by default the photo's with ``.png``.
         source: the file to be named in errors.
         more: see :class:`PanopticImage`.
+        names: of the categories, for errors.
 
     Raises:
         DataError: masks overlap and ``overlap`` is ``error``.
@@ -83,8 +85,8 @@ def from_masks(
         one, other = error.first, error.second
         raise DataError(
             f"{source or 'masks'}: image {image.id!r} ({image.file_name}): {error.pixels} pixels are in more "
-            f"than one segment, such as in number {one + 1} (category {masks[one].category_id}) and "
-            f"{other + 1} (category {masks[other].category_id}) of the image; correct them, or choose "
+            f"than one segment, such as in number {one + 1} ({_name(masks[one].category_id, names)}) and "
+            f"{other + 1} ({_name(masks[other].category_id, names)}) of the image; correct them, or choose "
             f"another overlap policy (--overlap): smaller-on-top or order"
         ) from None
     labels = [SegmentLabel(i, mask.category_id, mask.is_crowd) for i, mask in enumerate(masks, 1)]
@@ -146,6 +148,10 @@ def _count_from_one(made: PanopticImage, overlapping: int) -> PanopticImage:
             for i, segment in enumerate(segments, 1)
         )
     return PanopticImage(made.image, made.png_name, id_map, segments, overlapping, made.dropped, made.more)
+
+
+def _name(category_id: int, names: Mapping[int, str] | None) -> str:
+    return repr(names[category_id]) if names and category_id in names else f"category {category_id}"
 
 
 def unique_png_names(file_names: Iterable[str]) -> list[str]:

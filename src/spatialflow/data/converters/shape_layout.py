@@ -64,7 +64,8 @@ def lay_flat(
         )
         for part, mask in zip(parts, masks, strict=True)
     ]
-    made = from_masks(image, found, overlap, png_name=png_name, source=source, more=more)
+    names = {entry["id"]: entry["name"] for entry in classes.entries}
+    made = from_masks(image, found, overlap, png_name=png_name, source=source, more=more, names=names)
     return dataclasses.replace(made, overlapping=made.overlapping + overlapping)
 
 

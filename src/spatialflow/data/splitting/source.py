@@ -71,7 +71,7 @@ def open_set(
     names = [image.file_name for image in truth.images.values()]
     photos = guess_photo_folder(truth.path, names) if images is None else open_folder(images, names[0])
     if images is not None and photos is None:
-        raise DataError(f"{images}: no such folder of photos; give --images the folder they are in")
+        raise DataError(f"{images}: no such folder of photos; check the path")
     return SourceSet(
         truth.path,
         photos,

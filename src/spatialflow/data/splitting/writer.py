@@ -97,9 +97,12 @@ def refuse_existing(json_path: Path) -> None:
     if json_path.suffix.lower() != ".json":
         raise OutputError(f"{json_path}: give the output a name that ends in .json")
     folder = json_path.with_suffix("")
-    for path in (json_path, folder):
-        if path.exists() and not (path == folder and path.is_dir() and not any(path.iterdir())):
-            raise OutputError(f"{path}: is there already; remove it, or choose another name")
+    taken = [json_path] if json_path.exists() else []
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        taken.append(folder)
+    if taken:
+        names = " and ".join(map(str, taken))
+        raise OutputError(f"{taken[0]}: is there already; remove {names}, or choose another name")
 
 
 def _write_image(new: NewImage, pngs: Path) -> dict[str, Any] | None:
