@@ -248,7 +248,7 @@ def test_each_validation_is_a_line(recipe: Path) -> None:
     told = [line for line in lines if line.startswith("epoch ")]
     qualities = [float(row["val/pq"]) for row in rows(result) if row["val/pq"]]
     assert [line.split()[:4] for line in told] == [
-        ["epoch", str(i), "pq", f"{pq:.1f}"] for i, pq in enumerate(qualities, 1)
+        ["epoch", str(i), "PQ", f"{pq:.1f}"] for i, pq in enumerate(qualities, 1)
     ]
     best = [pq == max(qualities[: i + 1]) for i, pq in enumerate(qualities)]
     assert told[0].endswith("best so far")

@@ -55,15 +55,14 @@ class KeepCheckpoints(Checkpoint):
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Maybe write the best."""
-        values = {
-            name: float(trainer.callback_metrics[f"val/{name}"]) for name in ("pq", "pq_things", "pq_stuff")
-        }
-        is_best = values["pq"] > self.best_pq
+        keys = {"PQ": "pq", "things": "pq_things", "stuff": "pq_stuff"}
+        values = {name: float(trainer.callback_metrics[f"val/{key}"]) for name, key in keys.items()}
+        is_best = values["PQ"] > self.best_pq
         if trainer.is_global_zero:
-            shown = "  ".join(f"{name.replace('pq_', ''):6} {value:5.1f}" for name, value in values.items())
+            shown = "  ".join(f"{name} {value:5.1f}" for name, value in values.items())
             self.say(f"epoch {trainer.current_epoch + 1:3}  {shown}{'  best so far' if is_best else ''}")
         if trainer.state.fn == TrainerFn.FITTING and is_best:
-            self.best_pq = values["pq"]
+            self.best_pq = values["PQ"]
             trainer.save_checkpoint(self.folder / BEST)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from spatialflow.categories import Categories
 from spatialflow.data.converters.category_list import CategoryEntries, complete
-from spatialflow.data.converters.mask_runs import MaskRuns
+from spatialflow.data.converters.mask_runs import Integer, MaskRuns
 from spatialflow.data.panoptic_json import (
     ImageAnnotation,
     ImageId,
@@ -46,12 +46,35 @@ class PanopticSource:
         Raises:
             DataError: the PNG is missing or wrong, or disagrees with the JSON.
         """
-        image = self.images[annotation.image_id]
-        path = self.folder / annotation.file_name
+        image, path, ids = self._of(annotation)
         painted, runs = MaskRuns.of_id_map(read_sized_id_map(path, image, self.path))
-        ids: NDArray[np.int32] = np.array([segment.id for segment in annotation.segments], np.int32)
         check_painted(path, painted, image, ids, self.path)
         return runs.select(np.searchsorted(painted, ids))
+
+    def read_values(
+        self, annotation: ImageAnnotation, values: NDArray[Integer], fill: int
+    ) -> NDArray[Integer]:
+        """(H, W) map of each segment's value, (N,) in the order of the segments; ``fill`` elsewhere.
+
+        Raises:
+            DataError: see :meth:`read_runs`.
+        """
+        image, path, ids = self._of(annotation)
+        id_map = read_sized_id_map(path, image, self.path)
+        flat = id_map.ravel()
+        starts = np.append(0, np.flatnonzero(flat[1:] != flat[:-1]) + 1)
+        of_run = flat[starts]
+        painted = np.unique(of_run)
+        check_painted(path, painted[painted != 0], image, ids, self.path)
+        table = np.full(len(painted), fill, values.dtype)
+        table[np.searchsorted(painted, ids)] = values
+        run_values = table[np.searchsorted(painted, of_run)]
+        return np.repeat(run_values, np.diff(starts, append=flat.size)).reshape(id_map.shape)
+
+    def _of(self, annotation: ImageAnnotation) -> tuple[ImageInfo, ReadPath, NDArray[np.int32]]:
+        """An image, the path of its PNG, and the ids of its segments."""
+        ids = np.array([segment.id for segment in annotation.segments], np.int32)
+        return self.images[annotation.image_id], self.folder / annotation.file_name, ids
 
 
 def open_panoptic(

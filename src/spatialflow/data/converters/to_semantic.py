@@ -111,7 +111,7 @@ def _write_pngs(
 
         def write(annotation: ImageAnnotation) -> int:
             category_ids = np.array([merged[s.category_id] for s in annotation.segments], dtype)
-            regions = panoptic.read_runs(annotation).paint_values(category_ids, fill=void)
+            regions = panoptic.read_values(annotation, category_ids, void)
             name = names[annotation.file_name]
             write_hidden(staging.hidden / name, encode_label_png(regions), shown=out / name)
             return len(set(category_ids.tolist()))
