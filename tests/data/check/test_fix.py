@@ -134,3 +134,13 @@ def test_many_faults_at_once(tmp_path: Path) -> None:
     left = check_dataset(repaired.path, segments=path.with_suffix(""))
     assert set(rows(left)) == {"category-unused", "photo-unlisted", "png-unlisted"}
     assert left.statistics.num_trainable == 5
+
+
+def test_exchanged_pngs_cost_no_segment(planter: Planter) -> None:
+    """Segments without pixels may be those whose pixels nothing lists."""
+    planter.edit(lambda content: content["annotations"][0]["segments_info"][0].update(id=77))
+    report = planter.check()
+    assert rows(report) == {"segment-empty": 1, "segment-unlisted": 1}
+    result = write_repaired(report, planter.path.with_name("out.json"))
+    assert result.changes == []
+    assert [row.kind.key for row in result.left] == ["segment-empty", "segment-unlisted"]

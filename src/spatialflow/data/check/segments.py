@@ -113,8 +113,10 @@ def compare(report: SegmentReport, painted: Painted | None) -> None:
             report.add(*segment.id_fault, Drop(segment.raw, f"{segment.where}, which has no pixel, dropped"))
         else:
             report.add(*segment.id_fault)
+    # pixels that nothing lists may be those of a segment without any, as where PNGs were exchanged
+    is_crossed = bool(set(strays) - {segment.id for segment in report.segments})
     for segment in report.segments:
-        _compare_extent(segment, painted, report)
+        _compare_extent(segment, painted, report, is_crossed)
 
 
 def has_other_ids(report: SegmentReport, painted: Painted) -> bool:
@@ -200,12 +202,14 @@ def _find_odd_use(report: SegmentReport, known: Mapping[int, KnownCategory]) -> 
             report.add(kinds.STUFF_SPLIT, f"{report.name}: {known[category_id].name} in {count} segments")
 
 
-def _compare_extent(segment: Segment, painted: Painted | None, report: SegmentReport) -> None:
-    """Area and box of one segment."""
+def _compare_extent(
+    segment: Segment, painted: Painted | None, report: SegmentReport, is_crossed: bool
+) -> None:
+    """Area and box of one segment; one without pixels is dropped only if no others may be its own."""
     area, box = (painted or {}).get(segment.id or 0, (None, None))
     if painted is not None and area is None and segment.id is not None:
         drop = Drop(segment.raw, f"{segment.where}, which has no pixel, dropped")
-        report.add(kinds.SEGMENT_EMPTY, segment.where, drop)
+        report.add(kinds.SEGMENT_EMPTY, segment.where, *([] if is_crossed else [drop]))
     new_area, new_box = [], []
     if area is not None and box is not None:
         new_area = [SetField(segment.raw, "area", area, f"{segment.where}: area {segment.area} -> {area}")]
