@@ -28,6 +28,7 @@ from spatialflow.config import FlowsConfig
 from spatialflow.demo.run import TRAIN_IMAGES, DemoData, make_data, override
 from spatialflow.files import read_json, write_json
 from spatialflow.training.run import train
+from spatialflow.workers import number_of_cores
 
 FLOWS = tuple(FlowsConfig.model_fields)
 VARIANTS = {"none": (), "all": FLOWS, **{flow: (flow,) for flow in FLOWS}}
@@ -79,7 +80,7 @@ def main() -> None:
     left = [run for run in runs if not result_path(arguments.out, run).exists()]
     if len(left) < len(runs):
         say(f"{len(runs) - len(left)} of {len(runs)} runs are done already")
-    with ThreadPoolExecutor(max_workers=len(os.sched_getaffinity(0))) as pool:
+    with ThreadPoolExecutor(max_workers=number_of_cores()) as pool:
         started_runs = [pool.submit(start, run, arguments.out) for run in left]
         try:
             for each in started_runs:

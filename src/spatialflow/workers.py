@@ -30,6 +30,11 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 """Of glibc's malloc.h."""
 
 
+def number_of_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def map_in_order(
     work: Callable[[T], R], items: Iterable[T], workers: int | None = None
 ) -> Generator[R, None, None]:
@@ -98,8 +103,7 @@ def _work_inherited(some: list[Any]) -> list[Any]:
 
 
 def _number(workers: int | None) -> int:
-    if workers is None:
-        workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    workers = number_of_cores() if workers is None else workers
     if workers < 1:
         raise ValueError(f"at least one worker is needed, got {workers}")
     return workers

@@ -9,7 +9,7 @@ from types import ModuleType
 import pytest
 
 from make_benchmarks import load_benchmark, run_benchmark
-from spatialflow.data.panoptic_index import open_index
+from spatialflow.data.index_reading import open_index
 from spatialflow.zip_path import open_folder
 
 

@@ -21,8 +21,8 @@ from spatialflow.evaluation.submission import pack_submission, split_of, submiss
 from spatialflow.evaluation.submission_check import check_submission
 from spatialflow.files import write_json
 from spatialflow.image_io import decode_id_png, encode_id_png, write_id_png
-from spatialflow.inference.dataset import write_submission
 from spatialflow.inference.predictor import Predictor
+from spatialflow.inference.submission import write_submission
 
 STEM = "panoptic_test-dev2017_mine_results"
 Files = dict[str, bytes]

@@ -11,7 +11,8 @@ from spatialflow.config import Config, DataConfig, load_config
 from spatialflow.errors import CheckpointError, ConfigError, DataError, OutputError
 from spatialflow.evaluation.panoptic_quality import evaluate_pq
 from spatialflow.image_io import read_id_png
-from spatialflow.inference.dataset import evaluate_dataset, model_for_data
+from spatialflow.inference.dataset import evaluate_dataset
+from spatialflow.inference.model_for_data import model_for_data
 from spatialflow.inference.predictor import Predictor
 from spatialflow.training.run import TrainResult
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spatialflow.categories import Categories
+from spatialflow.data.index_reading import open_index
 from spatialflow.data.locating import guess_photo_folder
-from spatialflow.data.panoptic_index import NO_ANNOTATION, PanopticIndex, open_index
+from spatialflow.data.panoptic_index import NO_ANNOTATION, PanopticIndex
 from spatialflow.data.panoptic_json import ImageInfo, SegmentInfo
 from spatialflow.data.reading import find_images, segments_folder
 from spatialflow.errors import DataError

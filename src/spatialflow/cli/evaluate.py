@@ -97,7 +97,7 @@ def evaluate(
     from spatialflow.evaluation.ranks import join_ranks, local_device
     from spatialflow.evaluation.submission import split_of, submission_stem
     from spatialflow.inference import Predictor
-    from spatialflow.inference.dataset import model_for_data
+    from spatialflow.inference.model_for_data import model_for_data
     from spatialflow.precision import Precision, choose
 
     with join_ranks() as ranks:
@@ -194,7 +194,7 @@ def _submit(predictor: "Predictor", config: "Config", out: Path, ranks: "Ranks",
     Raises:
         typer.Exit: the archive is not as it should be.
     """
-    from spatialflow.inference.dataset import write_submission
+    from spatialflow.inference.submission import write_submission
 
     with progress("predict", "check", shown=ranks.is_first) as (predicted, checked):
         archive, problems = write_submission(

@@ -6,7 +6,8 @@ import numpy as np
 
 from spatialflow.categories import AUTO, Categories, Category
 from spatialflow.config import DataConfig
-from spatialflow.data.panoptic_index import PanopticIndex, open_index
+from spatialflow.data.index_reading import open_index
+from spatialflow.data.panoptic_index import PanopticIndex
 from spatialflow.errors import DataError
 
 _SHOWN = 8

@@ -14,7 +14,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from spatialflow.categories import Categories
-from spatialflow.data.panoptic_index import NO_ANNOTATION, PanopticIndex, open_index
+from spatialflow.data.index_reading import open_index
+from spatialflow.data.panoptic_index import NO_ANNOTATION, PanopticIndex
 from spatialflow.data.panoptic_json import ImageInfo
 from spatialflow.data.reading import (
     SMALLEST_SIDE,

@@ -22,6 +22,7 @@ from spatialflow.categories import Categories, Category
 from spatialflow.data.synthetic_scene import draw_scene
 from spatialflow.files import check_writable_folder, write_bytes, write_json
 from spatialflow.image_io import encode_id_png
+from spatialflow.workers import number_of_cores
 
 SIZE = (128, 160)
 """Height and width of the photos."""
@@ -106,8 +107,7 @@ def _run(
 ) -> Iterator[list[dict[str, Any]]]:
     """Do the tasks in order, in this process or in several."""
     if workers is None:  # a process takes seconds to start: worth it for some thousand images
-        cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        workers = min(cpus, len(tasks) // 20)
+        workers = min(number_of_cores(), len(tasks) // 20)
     if workers <= 1:
         yield from map(write, tasks)
         return

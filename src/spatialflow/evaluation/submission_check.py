@@ -12,7 +12,6 @@ import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -33,6 +32,7 @@ from spatialflow.errors import DataError
 from spatialflow.evaluation.submission import split_of
 from spatialflow.files import read_json, write_bytes
 from spatialflow.image_io import decode_id_png
+from spatialflow.workers import map_in_order
 
 _STEM = re.compile(r"panoptic_(?P<split>[^_/]+)_(?P<algorithm>[^/]+)_results")
 _SHOWN = 3
@@ -224,11 +224,10 @@ def _check_pngs(
         if image_id in images and f"{stem}/{annotation.file_name}" in members
     ]
     look = partial(_faults_of_png, packed, images, stem)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for done, faults in enumerate(pool.map(look, there), start=1):
-            for kind, offender in faults:
-                problems.add(kind, offender)
-            progress(done, len(there))
+    for done, faults in enumerate(map_in_order(look, there), start=1):
+        for kind, offender in faults:
+            problems.add(kind, offender)
+        progress(done, len(there))
 
 
 def _faults_of_png(

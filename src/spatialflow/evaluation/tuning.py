@@ -1,8 +1,6 @@
 """Search of the merge's thresholds on what the network said of a data set, without running it again."""
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,6 +18,7 @@ from spatialflow.evaluation.ranks import ALONE, Ranks
 from spatialflow.evaluation.segment_table import SegmentTable
 from spatialflow.postprocess.panoptic import Instances, merge
 from spatialflow.postprocess.pipeline import Found
+from spatialflow.workers import map_in_order
 
 Change = dict[str, Any]
 """Values of some fields of :class:`MergeConfig`."""
@@ -173,9 +172,8 @@ def count_all(
 
     total = np.zeros((len(configs), len(categories), 4))
     if configs:
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            for counts in pool.map(count, range(len(store.image_ids))):
-                total += counts
+        for counts in map_in_order(count, range(len(store.image_ids))):
+            total += counts
     return total
 
 

@@ -1,87 +1,27 @@
 """``spatialflow evaluate``: a whole validation set in batches, its result on disk, its panoptic quality."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path, PurePosixPath
-from typing import Any
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from spatialflow.categories import Categories
-from spatialflow.checkpoints.files import load_checkpoint, load_weights
-from spatialflow.config import Config, DataConfig, override_config
+from spatialflow.config import DataConfig
 from spatialflow.data.coco_panoptic import CocoPanoptic
 from spatialflow.data.datamodule import PanopticData, PhotoSet
-from spatialflow.data.panoptic_json import ImageId, ImageInfo
+from spatialflow.data.png_names import png_names
 from spatialflow.errors import DataError, OutputError
 from spatialflow.evaluation.coco_format import ResultWriter
 from spatialflow.evaluation.file_pairs import open_pairs
 from spatialflow.evaluation.panoptic_quality import quality_of_pairs
 from spatialflow.evaluation.pq_result import PQResult
 from spatialflow.evaluation.ranks import ALONE, Ranks
-from spatialflow.evaluation.submission import pack_submission, split_of, submission_stem
-from spatialflow.evaluation.submission_check import check_submission
 from spatialflow.evaluation.tuning import FoundStore, Tuned, tune
+from spatialflow.inference.model_for_data import PREPARATION
 from spatialflow.inference.predictor import Predictor
-from spatialflow.models.spatialflow import SpatialFlow, build_model
 from spatialflow.postprocess.pipeline import Found
 from spatialflow.structures import Target
 
 Progress = Callable[[int, int], object]
-
-PREPARATION = ("mean", "std", "test_scale", "tta")
-"""Keys of ``data`` that say what a photo goes through before the network: a trained model has its own."""
-
-
-def model_for_data(
-    checkpoint: str | os.PathLike[str], config: Config, overrides: Sequence[str] = ()
-) -> tuple[SpatialFlow, list[str]]:
-    """The model to evaluate with a recipe's data.
-
-    One of our checkpoints says itself what model it is of and how photos are prepared for it; the original's
-    files do not, so the recipe says it.
-
-    Args:
-        checkpoint: a file, or a shipped one's name.
-        config: the recipe, with ``overrides`` already in it.
-        overrides: what the user wrote; those of the model and of the preparation go before the checkpoint.
-
-    Returns:
-        The model, and a line for the user if the recipe differs from the checkpoint.
-
-    Raises:
-        CheckpointError: see :func:`spatialflow.load_model`.
-        ConfigError: an override is wrong.
-    """
-    loaded = load_checkpoint(checkpoint, default=config)
-    meant = [
-        override
-        for override in overrides
-        if override.startswith(("model.", *(f"data.{key}{end}" for key in PREPARATION for end in "=.")))
-    ]
-    own = override_config(loaded.config, meant, str(checkpoint))
-    model = build_model(own, loaded.categories)
-    load_weights(model, loaded.state, str(checkpoint))
-    differing = [
-        *_differences(own.model.model_dump(), config.model.model_dump(), "model"),
-        *(f"data.{key}" for key in PREPARATION if getattr(own.data, key) != getattr(config.data, key)),
-    ]
-    if not differing:
-        return model.eval(), []
-    more = f" and {len(differing) - 4} more" if len(differing) > 5 else ""
-    named = ", ".join(differing[: 4 if more else 5])
-    return model.eval(), [
-        f"{checkpoint} and the recipe {config.name} differ in {named}{more}; the checkpoint's values are "
-        f"used, KEY=VALUE on the command line changes one"
-    ]
-
-
-def _differences(one: dict[str, Any], other: dict[str, Any], path: str) -> Iterator[str]:
-    """Dotted names of the values that differ, without those that only training reads."""
-    for key, value in one.items():
-        name = f"{path}.{key}"
-        if isinstance(value, dict) and isinstance(other[key], dict) and key != "backbone_options":
-            yield from _differences(value, other[key], name)
-        elif value != other[key] and key not in ("pretrained", "frozen_stages", "freeze_batch_norm"):
-            yield name
 
 
 def prepared_data(predictor: Predictor, config: DataConfig) -> PanopticData:
@@ -141,7 +81,8 @@ def predict_dataset(
         SpatialFlowError: another process stopped.
     """
     infos = [photos.info(i) for i in range(len(photos))]
-    names = png_names(infos)
+    ids = [info.id for info in infos]
+    names = dict(zip(ids, png_names(info.file_name for info in infos), strict=True))
     share = len(infos[ranks.rank :: ranks.size])
     with ResultWriter(out, name) as writer:
         for done, (target, found) in enumerate(find_in_dataset(predictor, data, photos, ranks), start=1):
@@ -216,48 +157,6 @@ def _check_known(categories: Categories, truth: CocoPanoptic) -> None:
         )
 
 
-def write_submission(
-    predictor: Predictor,
-    config: DataConfig,
-    out: str | os.PathLike[str],
-    algorithm: str,
-    *,
-    on_predicted: Progress = lambda done, total: None,
-    on_checked: Progress = lambda done, total: None,
-    ranks: Ranks = ALONE,
-) -> tuple[Path, list[str]]:
-    """Predict photos without truth, and pack the archive that COCO's evaluation server takes.
-
-    Args:
-        predictor: the model.
-        config: whose ``test`` names the list of photos.
-        out: receives JSON, PNGs and archive; see :mod:`spatialflow.evaluation.submission`.
-        algorithm: name for the server.
-        on_predicted: called with the number of images predicted and of all images of this process.
-        on_checked: likewise of PNGs of the archive that were checked.
-        ranks: the processes that share the photos; the first packs.
-
-    Returns:
-        Path of the archive, and what :func:`check_submission` says of it.
-
-    Raises:
-        ConfigError: ``algorithm`` is no part of a file name.
-        DataError: the list or a photo cannot be read.
-        OutputError: ``out`` cannot be written to, or the disk is full.
-    """
-    name = submission_stem(split_of(config.test), algorithm)
-    data = prepared_data(predictor, config)
-    result = predict_dataset(
-        predictor, data, data.test_set, out, name, on_predicted=on_predicted, ranks=ranks
-    )
-    archive, problems = result.with_suffix(".zip"), list[str]()
-    if ranks.is_first:
-        pack_submission(result)
-        problems = check_submission(archive, config.test, predictor.categories, on_checked)
-    ranks.wait()
-    return archive, problems
-
-
 def tune_merge(
     predictor: Predictor,
     config: DataConfig,
@@ -289,17 +188,3 @@ def tune_merge(
         ranks=ranks,
         progress=progress,
     )
-
-
-def png_names(infos: Sequence[ImageInfo]) -> dict[ImageId, str]:
-    """A PNG's name for each photo: the photo's with another suffix, and a number if it is taken."""
-    names: dict[ImageId, str] = {}
-    taken = set[str]()
-    for info in infos:
-        name = PurePosixPath(info.file_name)
-        png, number = str(name.with_suffix(".png")), 2
-        while png in taken:
-            png, number = str(name.with_suffix(f".{number}.png")), number + 1
-        taken.add(png)
-        names[info.id] = png
-    return names

@@ -19,15 +19,16 @@ def announce(
     trainer: lightning.Trainer,
     data: PanopticData,
     start: int,
+    parameters: int,
     notes: Sequence[str],
     say: Callable[[str], object],
 ) -> None:
-    """The start-up text."""
+    """The start-up text, with the model's number of ``parameters``."""
     train = config.train
     batch = config.data.batch_size * trainer.world_size
     lr = scaled_lr(train, batch)
     device = trainer.strategy.root_device.type
-    say(f"recipe     {config.name}: {config.model.backbone}")
+    say(f"recipe     {config.name}: {config.model.backbone}, {parameters / 1e6:.1f} M parameters")
     named = "the annotations" if config.data.categories == AUTO else config.data.categories
     say(f"classes    {describe_classes(data.categories)}, as in {named}")
     say(f"data       {len(data.train_set)} images to train on, {len(data.val_set)} to validate on")

@@ -91,7 +91,8 @@ def train(
         batch = config.data.batch_size * trainer.world_size
         check_same_run(start.run, {"batch": batch, "steps_per_epoch": steps_per_epoch})
         notes = [*start.notes, *(f"note       {note}" for note in class_notes)]
-        announce(config, trainer, data, start.steps, notes, say)
+        parameters = sum(p.numel() for p in start.model.parameters())
+        announce(config, trainer, data, start.steps, parameters, notes, say)
         # train(): Lightning leaves modes as they are, and frozen BatchNorm is a matter of the mode
         module = PanopticModule(start.model.train().to(memory_format=torch.channels_last), config)
         total = total_steps(config.train, steps_per_epoch)

@@ -159,7 +159,7 @@ def test_two_photos_of_one_stem(tmp_path: Path) -> None:
     source = write(tmp_path / "det.json", CAT_MASK, images=images)
     detection_to_panoptic(source, tmp_path / "pan.json")
     assert read_id_png(tmp_path / "pan" / "a.png").any()
-    assert not read_id_png(tmp_path / "pan" / "a.png.png").any()
+    assert not read_id_png(tmp_path / "pan" / "a.2.png").any()
 
 
 def test_backslashes_become_slashes(tmp_path: Path) -> None:

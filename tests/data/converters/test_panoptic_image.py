@@ -9,7 +9,6 @@ from spatialflow.data.converters.panoptic_image import (
     SegmentMask,
     from_id_map,
     from_masks,
-    unique_png_names,
 )
 from spatialflow.data.panoptic_json import ImageInfo, SegmentInfo
 from spatialflow.errors import DataError
@@ -108,14 +107,3 @@ def test_id_map() -> None:
 def test_wrong_use(labels: list[SegmentLabel], shape: tuple[int, int]) -> None:
     with pytest.raises(ValueError, match=r"unique|id map"):
         from_id_map(IMAGE, np.zeros(shape, np.int32), labels)
-
-
-def test_png_names() -> None:
-    assert unique_png_names(["a.jpg", "b/a.jpg", "a.png", "c.v1.jpeg", "c.v2.jpeg", "d"]) == [
-        "a.png",
-        "b/a.png",
-        "a.png.png",
-        "c.v1.png",
-        "c.v2.png",
-        "d.png",
-    ]

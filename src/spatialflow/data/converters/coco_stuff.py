@@ -28,11 +28,11 @@ from spatialflow.data.converters.panoptic_image import (
     PanopticImage,
     SegmentMask,
     from_masks,
-    unique_png_names,
 )
 from spatialflow.data.converters.panoptic_output import Conversion, Progress, write_panoptic
 from spatialflow.data.json_fields import FieldError
 from spatialflow.data.panoptic_json import ImageId, ImageInfo
+from spatialflow.data.png_names import png_names
 from spatialflow.data.reading import check_size
 from spatialflow.errors import DataError
 from spatialflow.label_png import read_label_png
@@ -78,7 +78,7 @@ def coco_stuff_to_panoptic(
         stuff_file = open_coco(stuff)
         read_stuff = _stuff_of_json(stuff_file)
         images, entries = _join_images(things, stuff_file)
-    names = unique_png_names(image.file_name for image in images.values())
+    names = png_names(image.file_name for image in images.values())
 
     def convert(item: tuple[ImageInfo, str]) -> PanopticImage:
         image, name = item

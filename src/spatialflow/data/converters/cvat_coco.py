@@ -19,11 +19,12 @@ from spatialflow.data.converters.export_photos import PhotoFolder, image_size
 from spatialflow.data.converters.export_rules import CROWD, ExportRules
 from spatialflow.data.converters.from_detection import objects_by_image
 from spatialflow.data.converters.mask_runs import MaskRuns
-from spatialflow.data.converters.panoptic_image import PanopticImage, unique_png_names
+from spatialflow.data.converters.panoptic_image import PanopticImage
 from spatialflow.data.converters.shape_layout import Shape
 from spatialflow.data.converters.shape_masks import runs_of_box
 from spatialflow.data.json_fields import FieldError
 from spatialflow.data.panoptic_json import ImageInfo
+from spatialflow.data.png_names import png_names
 from spatialflow.errors import DataError
 
 _Item = tuple[ImageInfo, str, Path | None]
@@ -82,7 +83,7 @@ def _items(coco: CocoImages, photos: PhotoFolder, rules: ExportRules) -> list[_I
         found[name] = ImageInfo(image.id, name, image.height, image.width), photo
         if photo is None:
             rules.tally.add("absent")
-    pngs = unique_png_names(found)
+    pngs = png_names(found)
     return [(image, png, photo) for (image, photo), png in zip(found.values(), pngs, strict=True)]
 
 

@@ -22,11 +22,12 @@ from numpy.typing import NDArray
 from spatialflow.data.converters.export_photos import PhotoFolder, image_size
 from spatialflow.data.converters.export_rules import CROWD, ExportRules
 from spatialflow.data.converters.mask_runs import MaskRuns
-from spatialflow.data.converters.panoptic_image import PanopticImage, unique_png_names
+from spatialflow.data.converters.panoptic_image import PanopticImage
 from spatialflow.data.converters.shape_layout import Shape
 from spatialflow.data.converters.shape_masks import runs_at, runs_of_box, runs_of_ellipse, runs_of_polygon
 from spatialflow.data.json_fields import FieldError, is_number, show
 from spatialflow.data.panoptic_json import ImageInfo
+from spatialflow.data.png_names import png_names
 from spatialflow.errors import DataError
 
 _AREAS = ("polygon", "box", "ellipse", "mask")
@@ -74,7 +75,7 @@ def read_cvat_xml(
         seen[image.found[0]] = image.name
         if image.found[1] is None:
             rules.tally.add("absent")
-    for image, png_name in zip(images, unique_png_names(seen), strict=True):
+    for image, png_name in zip(images, png_names(seen), strict=True):
         image.png_name = png_name
 
     def convert(image_id: int, image: _Image) -> PanopticImage:

@@ -19,11 +19,11 @@ from spatialflow.data.converters.panoptic_image import (
     PanopticImage,
     SegmentMask,
     from_masks,
-    unique_png_names,
 )
 from spatialflow.data.converters.panoptic_output import Conversion, Progress, write_panoptic
 from spatialflow.data.json_fields import FieldError
 from spatialflow.data.panoptic_json import ImageId, ImageInfo
+from spatialflow.data.png_names import png_names
 from spatialflow.errors import DataError
 
 Objects = dict[ImageId, list[tuple[int, Mapping[str, Any]]]]
@@ -64,7 +64,7 @@ def detection_to_panoptic(
     entries = load_categories(chosen)
     check_agreement(coco.categories, entries, str(source), str(chosen))
     objects = objects_by_image(coco)
-    names = unique_png_names(image.file_name for image in coco.images.values())
+    names = png_names(image.file_name for image in coco.images.values())
     items = list(zip(coco.images.values(), names, strict=True))
 
     def convert(item: tuple[ImageInfo, str]) -> PanopticImage:

@@ -20,10 +20,10 @@ from spatialflow.data.converters.panoptic_image import (
     PanopticImage,
     SegmentLabel,
     from_id_map,
-    unique_png_names,
 )
 from spatialflow.data.converters.panoptic_output import Conversion, Progress, write_panoptic
 from spatialflow.data.panoptic_json import ImageInfo
+from spatialflow.data.png_names import png_names
 from spatialflow.data.reading import check_size
 from spatialflow.errors import DataError
 from spatialflow.label_png import read_label_png
@@ -60,7 +60,7 @@ def two_channel_to_panoptic(
         OutputError: a file is in the way or cannot be written.
     """
     coco = open_coco(images)
-    names = unique_png_names(image.file_name for image in coco.images.values())
+    names = png_names(image.file_name for image in coco.images.values())
     place = open_folder(folder, "".join(names[:1]))
     if place is None:
         raise DataError(f"{folder}: no such folder of two-channel PNGs; check the path")

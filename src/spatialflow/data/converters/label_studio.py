@@ -17,10 +17,11 @@ from spatialflow.data.converters.export_photos import PhotoFolder, image_size
 from spatialflow.data.converters.export_rules import ExportRules
 from spatialflow.data.converters.label_studio_regions import read_regions, stated_size
 from spatialflow.data.converters.overlap import OverlapPolicy
-from spatialflow.data.converters.panoptic_image import PanopticImage, unique_png_names
+from spatialflow.data.converters.panoptic_image import PanopticImage
 from spatialflow.data.converters.panoptic_output import Progress
 from spatialflow.data.json_fields import FieldError
 from spatialflow.data.panoptic_json import ImageInfo
+from spatialflow.data.png_names import png_names
 from spatialflow.errors import DataError
 from spatialflow.files import read_json
 from spatialflow.image_io import PHOTO_SUFFIXES
@@ -83,7 +84,7 @@ def label_studio_to_panoptic(
     content = read_json(source)
     photos = PhotoFolder(Path(source).parent if images is None else images, is_given=images is not None)
     tasks = list(_tasks(content, str(source), image_key, photos, rules))
-    items = list(enumerate(zip(tasks, unique_png_names(task.name for task in tasks), strict=True), 1))
+    items = list(enumerate(zip(tasks, png_names(task.name for task in tasks), strict=True), 1))
 
     def convert(item: tuple[int, tuple[_Task, str]]) -> PanopticImage:
         image_id, (task, png_name) = item

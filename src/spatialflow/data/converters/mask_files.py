@@ -20,11 +20,12 @@ from spatialflow.data.converters.export_rules import ExportRules
 from spatialflow.data.converters.mask_layout import MaskFile, MaskLayout, MaskNames
 from spatialflow.data.converters.mask_runs import MaskRuns
 from spatialflow.data.converters.overlap import OverlapPolicy
-from spatialflow.data.converters.panoptic_image import PanopticImage, unique_png_names
+from spatialflow.data.converters.panoptic_image import PanopticImage
 from spatialflow.data.converters.panoptic_output import Progress
 from spatialflow.data.converters.shape_layout import Shape
 from spatialflow.data.json_fields import FieldError
 from spatialflow.data.panoptic_json import ImageInfo
+from spatialflow.data.png_names import png_names
 from spatialflow.errors import DataError
 from spatialflow.label_png import read_label_png
 
@@ -139,7 +140,7 @@ def _items(folder: Path, photos: PhotoFolder, layout: MaskLayout, rules: ExportR
                 f"CLASS/PHOTO_N.png, or maps of ids PHOTO.png (see --layout)"
             )
         masks_of[photo_of[file.photo]].append(file)
-    pairs = zip(masks_of.items(), unique_png_names(masks_of), strict=True)
+    pairs = zip(masks_of.items(), png_names(masks_of), strict=True)
     for i, ((photo, files), png_name) in enumerate(pairs, 1):
         yield _Item(i, photo, png_name, files)
 

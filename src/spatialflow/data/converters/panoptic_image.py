@@ -152,17 +152,3 @@ def _count_from_one(made: PanopticImage, overlapping: int) -> PanopticImage:
 
 def _name(category_id: int, names: Mapping[int, str] | None) -> str:
     return repr(names[category_id]) if names and category_id in names else f"category {category_id}"
-
-
-def unique_png_names(file_names: Iterable[str]) -> list[str]:
-    """Names of the PNGs of photos: the suffix replaced, or ``.png`` added where two would have one name."""
-    taken: set[str] = set()
-    names = []
-    for file_name in file_names:
-        photo = PurePosixPath(file_name)
-        name = photo.with_suffix(".png").as_posix()
-        if name in taken:
-            name = f"{photo.as_posix()}.png"
-        taken.add(name)
-        names.append(name)
-    return names

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from make_data import CAT, SKY, ToyImage, ToySegment, edit_json, write_panoptic_set
-from spatialflow.data import panoptic_index
-from spatialflow.data.panoptic_index import NO_ANNOTATION, PanopticIndex, open_index
+from spatialflow.data import index_reading
+from spatialflow.data.index_reading import open_index
+from spatialflow.data.panoptic_index import NO_ANNOTATION, PanopticIndex
 from spatialflow.data.panoptic_json import read_truth
 from spatialflow.errors import DataError
 
@@ -38,7 +39,7 @@ def truth(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def keep_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(panoptic_index, "WORTH_KEEPING", 0)
+    monkeypatch.setattr(index_reading, "WORTH_KEEPING", 0)
 
 
 def assert_equal_to_careful_reading(index: PanopticIndex, path: Path) -> None:
@@ -64,7 +65,7 @@ def forbid_careful_reading(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(path: Path) -> None:
         raise AssertionError("the quick way should do")
 
-    monkeypatch.setattr(panoptic_index, "read_truth", refuse)
+    monkeypatch.setattr(index_reading, "read_truth", refuse)
 
 
 def test_equal_to_the_careful_reader(truth: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,7 +148,7 @@ def test_index_is_kept_and_used(truth: Path, keep_all: None, monkeypatch: pytest
     first = open_index(truth)
     kept = truth.with_name(f".{truth.name}.index.npz")
     assert kept.exists()
-    monkeypatch.setattr(panoptic_index, "_read_quickly", lambda path: pytest.fail("the index should do"))
+    monkeypatch.setattr(index_reading, "_read_quickly", lambda path: pytest.fail("the index should do"))
     again = open_index(truth)
     assert again.path == truth
     assert again.categories == first.categories
