@@ -55,6 +55,15 @@ def test_help_lists_the_commands(spatialflow: Command, arguments: list[str]) -> 
         assert command in out
 
 
+def test_help_breaks_lines_only_where_the_terminal_does(
+    spatialflow: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "300")
+    words = "What the model is and how photos are prepared, one of our checkpoints says itself;"
+    assert words in spatialflow("evaluate", "--help").out
+    assert "the worst first, and false positives" in spatialflow("data", "view", "--help").out
+
+
 def test_help_needs_no_pytorch() -> None:
     """It is answered in well under a second because nothing heavy is imported."""
     program = (

@@ -34,6 +34,16 @@ data.app.command()(view.view)
 app.add_typer(convert.app, name="convert")
 app.add_typer(data.app, name="data")
 
+
+def _flowing(text: str) -> str:
+    """Paragraphs without the line ends of the source, which typer would keep."""
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
+
+
+for each in (app, convert.app, data.app):
+    for registered in each.registered_commands:
+        registered.help = _flowing(getattr(registered.callback, "__doc__", None) or "")
+
 # typer exports only one of its usage errors; this is what all of them have in common
 _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 
