@@ -10,8 +10,9 @@ if TYPE_CHECKING:
     from spatialflow.errors import SpatialFlowError
     from spatialflow.evaluation.panoptic_quality import evaluate_pq
     from spatialflow.evaluation.pq_result import PQResult
-    from spatialflow.inference import Predictor, load_image
+    from spatialflow.inference import Predictor
     from spatialflow.models.spatialflow import SpatialFlow, build_model
+    from spatialflow.photo import load_image
     from spatialflow.structures import DenseOutputs, PanopticPrediction, Segment
 
 __version__ = "0.1.0"
@@ -50,7 +51,7 @@ _HOME = {
     "build_model": "models.spatialflow",
     "evaluate_pq": "evaluation.panoptic_quality",
     "load_config": "config",
-    "load_image": "inference",
+    "load_image": "photo",
     "load_model": "checkpoints",
     "save_model": "checkpoints",
 }

@@ -9,7 +9,8 @@ import spatialflow as sf
 from make_model import tiny_model
 from make_training import easy_image
 from spatialflow.errors import DataError
-from spatialflow.inference.predictor import Predictor, load_image
+from spatialflow.inference.predictor import Predictor
+from spatialflow.photo import load_image
 from spatialflow.structures import PanopticPrediction
 from spatialflow.training.run import TrainResult
 

@@ -1,22 +1,17 @@
 """The commands. Heavy imports wait inside them, so that help and mistakes are answered at once."""
 
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated
 
 import typer
 
-from spatialflow.cli.console import complain, one_progress, output, progress, say
+from spatialflow.cli.console import one_progress, output, progress, say
 from spatialflow.cli.options import (
-    CheckpointOption,
-    Device,
     JsonOut,
     Overrides,
     PerClass,
-    PrecisionOption,
     Recipe,
-    Tta,
     check_json_out,
-    note_of_earlier,
 )
 from spatialflow.files import write_json
 
@@ -41,45 +36,6 @@ def train(
     from spatialflow.training.run import train as run
 
     run(config, resume=resume, weights=weights, say=say)
-
-
-def predict(
-    images: Annotated[list[str], typer.Argument(metavar="IMAGE|FOLDER|GLOB", help="Photos.")],
-    checkpoint: CheckpointOption,
-    out: Annotated[Path, typer.Option(metavar="FOLDER", help="For the results.")],
-    overlay: Annotated[bool, typer.Option(help="Also write pictures with class names.")] = True,
-    device: Device = "auto",
-    precision: PrecisionOption = "auto",
-    tta: Tta = False,
-) -> None:
-    """Segment photos: panoptic PNGs, one COCO-panoptic JSON, overlay pictures.
-
-    A photo that cannot be read is reported and skipped; the exit code is then 1.
-
-    Example: spatialflow predict photos/ --checkpoint tiny --out results
-    """
-    from spatialflow.inference.folder import find_photos, predict_folder
-
-    photos = find_photos(images)
-    from spatialflow.checkpoints import load_model
-    from spatialflow.inference import Predictor
-    from spatialflow.precision import Precision, choose
-
-    choose(device, cast(Precision, precision))
-    predictor = Predictor(load_model(checkpoint), device, cast(Precision, precision), tta)
-    say(f"running on {predictor.hardware}{', with test-time augmentation' if tta else ''}")
-    replaced = note_of_earlier(out)
-    with progress("predict") as (show,):
-
-        def report(done: int, failure: str | None) -> None:
-            show(done, len(photos))
-            if failure:
-                complain("skipped", failure, "bold yellow")
-
-        result = predict_folder(predictor, photos, out, overlay=overlay, progress=report)
-    say(f"{result.done} of {len(photos)} photos done: {result.json_path}{replaced}")
-    if result.failed:
-        raise typer.Exit(1)
 
 
 def pq(

@@ -13,6 +13,7 @@ import typer
 from spatialflow.cli import commands, convert, data, view
 from spatialflow.cli.console import complain, errors, say
 from spatialflow.cli.evaluate import evaluate
+from spatialflow.cli.predict import predict
 from spatialflow.errors import SpatialFlowError
 
 app = typer.Typer(
@@ -25,7 +26,7 @@ for command in (
     commands.demo,
     commands.train,
     evaluate,
-    commands.predict,
+    predict,
     commands.pq,
 ):
     app.command()(command)

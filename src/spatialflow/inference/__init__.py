@@ -1,5 +1,5 @@
 """From photos to panoptic predictions, one at a time or by the folder."""
 
-from spatialflow.inference.predictor import Photo, Predictor, load_image
+from spatialflow.inference.predictor import Predictor
 
-__all__ = ["Photo", "Predictor", "load_image"]
+__all__ = ["Predictor"]

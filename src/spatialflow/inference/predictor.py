@@ -1,37 +1,21 @@
 """Image in, panoptic prediction out: the one road for the command line, Python and everything that serves."""
 
 import copy
-import os
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 
 from spatialflow.data.transforms import Scale, normalise_and_pad, resize_image, resized_size
-from spatialflow.errors import DataError
-from spatialflow.image_io import pixels_of, read_photo
 from spatialflow.models.fusion import fuse_batch_norm
 from spatialflow.models.spatialflow import SpatialFlow
+from spatialflow.photo import Photo, as_photo
 from spatialflow.postprocess.pipeline import Found, find, merge_found
 from spatialflow.postprocess.tta import View, find_in_views
 from spatialflow.precision import Precision, choose
 from spatialflow.structures import PanopticPrediction
-
-Photo = str | os.PathLike[str] | NDArray[np.uint8] | Tensor | Image.Image
-"""A path, an (H, W, 3) uint8 RGB array, a (3, H, W) uint8 RGB tensor, or a PIL image."""
-
-
-def load_image(path: str | os.PathLike[str]) -> Tensor:
-    """Decode a photo to (3, H, W) uint8 RGB, upright by its EXIF orientation.
-
-    Raises:
-        DataError: the file is missing, not an image, or truncated.
-    """
-    return torch.from_numpy(read_photo(path).copy()).permute(2, 0, 1)
 
 
 class Predictor:
@@ -130,25 +114,3 @@ class Predictor:
     def merge(self, found: Found) -> PanopticPrediction:
         """The panoptic map of one photo."""
         return merge_found(self._model, found)
-
-
-def as_photo(image: Any) -> NDArray[np.uint8]:
-    """Any of :data:`Photo` as (H, W, 3) uint8 RGB.
-
-    Raises:
-        DataError: see :meth:`Predictor.predict`.
-    """
-    if isinstance(image, str | os.PathLike):
-        return read_photo(image)
-    if isinstance(image, Image.Image):
-        return pixels_of(image)
-    if isinstance(image, Tensor):
-        image = image.numpy(force=True).transpose(1, 2, 0) if image.ndim == 3 else image.numpy(force=True)
-    if not isinstance(image, np.ndarray):
-        raise DataError(f"image: {type(image).__name__} is no photo; give a path, array, tensor or PIL image")
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
-        raise DataError(
-            f"image: {image.dtype} of shape {image.shape} is no photo; give uint8 RGB, "
-            f"an array (H, W, 3) or a tensor (3, H, W)"
-        )
-    return np.ascontiguousarray(image)
