@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 import torch
 from torch import Tensor
@@ -18,7 +18,7 @@ from spatialflow.structures.cut_out import cut_out
 from spatialflow.structures.foreign import LabelKind, class_number
 from spatialflow.structures.segment import Segment
 from spatialflow.structures.segment_map import SegmentMap
-from spatialflow.visualize import draw_overlay
+from spatialflow.visualize import PlotOptions, draw_overlay
 
 if TYPE_CHECKING:
     import supervision
@@ -73,7 +73,7 @@ class PanopticPrediction(SegmentMap):
         own = self.segment(segment)
         return cut_out(image, self.segment_ids.numpy(force=True), own, padding, transparent)
 
-    def plot(self, image: "Photo", **options: Any) -> "Image":
+    def plot(self, image: "Photo", **options: Unpack[PlotOptions]) -> "Image":
         """Named segments drawn over ``image``, a path, (H, W, 3) array, (3, H, W) tensor or PIL image.
 
         Args:
