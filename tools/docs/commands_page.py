@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import typer.main
-
 from prose import cell, code_cell
+
 from spatialflow.cli.main import app
 
 PROGRAM = "spatialflow"

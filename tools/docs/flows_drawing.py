@@ -2,6 +2,7 @@
 
 from drawing import Drawing, Palette
 
+BY = "\N{MULTIPLICATION SIGN}"
 STEPS = 4
 FIRST, PITCH = 190, 130
 """Centre of the first regression convolution, and from one step to the next."""
@@ -13,10 +14,10 @@ SHIFT = 50
 LANES = {"cls": 74, "reg": 190, "stuff": 306, "mask": 412}
 NAMES = {"cls": "classification", "reg": "box regression", "stuff": "stuff", "mask": "mask"}
 HEADS = {
-    "cls": ("class scores", "9 anchors × things"),
-    "reg": ("boxes", "9 anchors × 4"),
+    "cls": ("class scores", f"9 anchors {BY} things"),
+    "reg": ("boxes", f"9 anchors {BY} 4"),
     "stuff": ("stuff map", "stuff + 1 classes"),
-    "mask": ("masks", "28 × 28 a box"),
+    "mask": ("masks", f"28 {BY} 28 a box"),
 }
 BUS = 84
 """Where the pyramid's feature branches off to the four."""
@@ -136,10 +137,10 @@ def _legend(drawing: Drawing, palette: Palette) -> None:
     y = 486
     drawing.raw(f'<rect x="96" y="{y - 11}" width="26" height="22" rx="11" fill="{palette.muted}"/>')
     drawing.text(109, y, "F", palette.ground, 14, weight=700)
-    drawing.text(130, y, "flow: 3 × 3 convolution", palette.muted, 13.5, "start")
+    drawing.text(130, y, f"flow: 3 {BY} 3 convolution", palette.muted, 13.5, "start")
     drawing.box(337, y, 62, 24, palette.plain, 5)
     drawing.text(337, y, "R C S M", palette.text, 12.5, weight=600)
-    drawing.text(376, y, "3 × 3 convolution, ReLU", palette.muted, 13.5, "start")
+    drawing.text(376, y, f"3 {BY} 3 convolution, ReLU", palette.muted, 13.5, "start")
     drawing.plus(572, y, palette)
     drawing.text(590, y, "sum", palette.muted, 13.5, "start")
     drawing.text(1010, y, "P3 to P5 run all four, P6 and P7 the upper two", palette.muted, 13.5, "end")

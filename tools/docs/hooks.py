@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from mkdocs.structure.pages import Page
-
 from commands_page import commands_page
+from mkdocs.structure.pages import Page
 from prose import plain_roles, readme_sections, within_site
 from recipes_page import recipes_page
 from settings_page import settings_page

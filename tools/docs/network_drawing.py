@@ -141,7 +141,8 @@ def _picture(drawing: Drawing, x: float, y: float, colors: tuple[str, ...], pale
     left, top = x - 46, y - 37
     drawing.raw(
         f'<g><rect x="{left}" y="{top}" width="92" height="74" rx="6" fill="{sky}"/>'
-        f'<path d="M{left} {top + 40}q24 -14 48 -4t44 -6v38a6 6 0 0 1 -6 6h-80a6 6 0 0 1 -6 -6z" fill="{ground}"/>'
+        f'<path d="M{left} {top + 40}q24 -14 48 -4t44 -6v38a6 6 0 0 1 -6 6h-80a6 6 0 0 1 -6 -6z" '
+        f'fill="{ground}"/>'
         f'<rect x="{left + 12}" y="{top + 30}" width="22" height="22" fill="{square}" '
         f'transform="rotate(12 {left + 23} {top + 41})"/>'
         f'<circle cx="{left + 66}" cy="{top + 24}" r="12" fill="{disc}"/>'

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from importlib import resources
 
 from prose import cell
+
 from spatialflow.config import Config, load_config, recipe_names
 from spatialflow.models.spatialflow import build_model
 
@@ -29,11 +30,12 @@ def _paper_first(name: str) -> tuple[bool, int, str]:
 def _row(name: str) -> str:
     config = load_config(name)
     longer, shorter = config.data.test_scale
-    rate = f"{config.train.optimizer}, {config.train.epochs} epochs, rate {config.train.lr:g} at {config.train.base_batch}"
+    train = config.train
+    how = f"{train.optimizer}, {train.epochs} epochs, rate {train.lr:g} at {train.base_batch} photos a step"
     deformable = ", deformable" if config.model.deformable.subnets else ""
     return (
         f"| [`{name}`](#{name}) | {cell(config.model.backbone)}{deformable} | {_parameters(config):.1f} M "
-        f"| {longer}x{shorter} | {rate} |"
+        f"| {longer}x{shorter} | {how} |"
     )
 
 

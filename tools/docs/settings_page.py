@@ -5,10 +5,10 @@ from typing import Any
 
 import griffe
 import yaml
+from prose import cell, code_cell
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from prose import cell, code_cell
 from spatialflow.config import Config
 
 
