@@ -1,8 +1,8 @@
 """The formats of the Cityscapes benchmark.
 
-The golden numbers are those of cityscapesscripts 2.3.0 (evalPanopticSemanticLabeling,
-evalInstanceLevelSemanticLabeling) for the very files that are written here; it cannot be installed beside the
-tests, as it asks for the ``typing`` package of Python 3.4.
+The golden numbers are what evalPanopticSemanticLabeling of cityscapesscripts 2.3.0 says of these very files;
+its evalInstanceLevelSemanticLabeling gave the perfect ones an average precision of 1. The package cannot be
+installed beside the tests, as it asks for the ``typing`` package of Python 3.4.
 """
 
 import json
@@ -71,7 +71,7 @@ def test_what_is_not_of_cityscapes_is_refused(tmp_path: Path) -> None:
 
 
 def predicted(entry: dict, truth: Path, is_perfect: bool) -> PanopticPrediction:  # type: ignore[type-arg]
-    """The truth without crowds; if not perfect, moved by 2 rows and 3 columns and without each fourth thing."""
+    """The truth without crowds; if not perfect, moved by 2 rows, 3 columns, and without each fourth thing."""
     one = PanopticPrediction.from_coco(entry, truth.with_suffix(""), Categories.load(truth))
     ids = one.segment_ids.numpy().copy()
     gone = [own.id for own in one if own.is_crowd]

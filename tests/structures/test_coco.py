@@ -61,10 +61,10 @@ def broken(change: Any) -> dict[str, Any]:
         (lambda e: e.update(file_name="../a.png"), "file_name: '../a.png' leaves its folder"),
         (lambda e: e["segments_info"][1].update(id=0), r"segments_info\[1\].id: 0 is void"),
         (lambda e: e["segments_info"][1].update(id="3"), r"segments_info\[1\].id: a whole number"),
-        (lambda e: e["segments_info"][0].update(category_id=99), r"\[0\].category_id: 99 is not among the cat"),
-        (lambda e: e["segments_info"][0].update(score=1.5), r"\[0\].score: a number 0..1 is expected, got 1.5"),
+        (lambda e: e["segments_info"][0].update(category_id=99), r"\[0\].category_id: 99 is not among"),
+        (lambda e: e["segments_info"][0].update(score=1.5), r"\[0\].score: a number 0..1 is .* got 1.5"),
         (lambda e: e["segments_info"][0].update(score=float("nan")), r"\[0\].score: a number 0..1"),
-        (lambda e: e["segments_info"].pop(), "has pixels but is not in segments_info of the annotation of a.png"),
+        (lambda e: e["segments_info"].pop(), "has pixels but is not in segments_info of the annotation"),
         (lambda e: e["segments_info"].append({"id": 999, "category_id": 3}), "segment 999 has no pixel"),
     ],
 )  # fmt: skip

@@ -18,7 +18,8 @@ EMPTY = PanopticPrediction(torch.zeros(4, 6, dtype=torch.int32), ())
 def test_supervision_finds_boxes_and_areas_in_our_masks() -> None:
     one = scattered(4)
     found = one.to_supervision()
-    assert (supervision.mask_to_xyxy(found.mask) + [0, 0, 1, 1] == found.xyxy).all()  # theirs are inclusive
+    inclusive = found.xyxy - np.array([0, 0, 1, 1])
+    assert (supervision.mask_to_xyxy(found.mask) == inclusive).all()
     assert found.mask.sum(axis=(1, 2)).tolist() == [own.area for own in one]
     assert found["class_name"].tolist() == [own.category.name for own in one]
     assert found["segment_id"].tolist() == [own.id for own in one]
