@@ -28,20 +28,44 @@ def scene():
 
 def test_pixels_are_blended_as_documented(scene):
     photo, ids, segments = scene
-    picture = np.asarray(draw_overlay(photo, ids, segments, labels=False, min_side=0)).astype(int)
+    plain = {"labels": False, "contours": False, "min_side": 0}
+    picture = np.asarray(draw_overlay(photo, ids, segments, **plain)).astype(int)
     assert picture.shape == photo.shape
-    assert (picture[:, :99] == 100).all(), "void must stay as it is"
-    # by hand: 100 * (1 - opacity) + colour * opacity, opacity 0.32 for stuff and 0.55 for things
-    assert np.abs(picture[50, 150] - [68, 119, 68]).max() <= 1
-    assert np.abs(picture[50, 250] - [166, 56, 78]).max() <= 1
+    assert (picture[:, :100] == 100).all(), "void must stay as it is"
+    # by hand: 100 * (1 - opacity) + colour * opacity, opacity 0.28 for stuff and 0.45 for things
+    assert np.abs(picture[:, 100:200] - [72, 117, 72]).max() <= 1
+    assert np.abs(picture[:, 200:] - [154, 64, 82]).max() <= 1
+    picture = np.asarray(draw_overlay(photo, ids, segments, opacity=1.0, **plain))
+    assert (picture[50, [150, 250]] == [GRASS.color, CAT.color]).all()
+    picture = np.asarray(draw_overlay(photo, ids, segments, opacity=(0.0, 1.0), **plain))
+    assert (picture[50, [150, 250]] == [GRASS.color, (100, 100, 100)]).all()
 
 
-def test_contours_run_along_both_sides_of_a_border(scene):
-    photo, ids, segments = scene
-    picture = np.asarray(draw_overlay(photo, ids, segments, labels=False, min_side=0)).astype(int)
-    assert np.abs(picture[50, 200] - [214, 24, 62]).max() <= 1  # 0.95 of the cat's colour
-    assert np.abs(picture[50, 199] - [45, 133, 45]).max() <= 1  # 0.55 of the grass's
-    assert (picture[50, 202] == picture[50, 250]).all()
+def test_an_outline_is_a_smooth_line_where_the_segment_ends():
+    y, x = np.mgrid[:300, :300]
+    radius = np.hypot(x - 150, y - 150)
+    ids = (radius < 100).astype(np.int32)
+    photo = np.full((300, 300, 3), 100, np.uint8)
+    options = {"labels": False, "opacity": 0.0, "min_side": 0}
+    picture = np.asarray(draw_overlay(photo, ids, [segment(1, CAT)], **options)).astype(int)
+    redness = picture[..., 0] - picture[..., 1]
+    line = redness > 20
+    assert np.abs(radius[line] - 99.5).max() < 3
+    # all around, the middle of the line is within half a pixel of the true circle
+    angle = np.digitize(np.arctan2(y - 150, x - 150), np.linspace(-np.pi, np.pi, 61))
+    for part in range(1, 61):
+        weight = redness * (line & (angle == part))
+        assert abs((radius * weight).sum() / weight.sum() - 99.3) < 0.5
+    assert len(np.unique(redness[line])) > 20, "anti-aliased: many shades"
+
+
+def test_no_line_runs_along_the_edge_of_the_picture():
+    photo = np.full((80, 90, 3), 100, np.uint8)
+    for category in (CAT, GRASS):
+        picture = draw_overlay(
+            photo, np.ones((80, 90), np.int32), [segment(1, category)], labels=False, min_side=0
+        )
+        assert len(np.unique(np.asarray(picture).reshape(-1, 3), axis=0)) == 1
 
 
 def test_tensor_array_and_pil_give_the_same_picture(scene):
@@ -112,7 +136,9 @@ def test_labels_never_overlap_and_tiny_segments_have_none():
     photo = np.zeros((400, 400, 3), np.uint8)
     ids = np.zeros((400, 400), np.int32)
     ids[200:203, 200:203] = 1
-    assert np.count_nonzero(np.asarray(draw_overlay(photo, ids, [segment(1, CAT)])).any(2)) == 9
+    assert (
+        np.count_nonzero(np.asarray(draw_overlay(photo, ids, [segment(1, CAT)], contours=False)).any(2)) == 9
+    )
     # two narrow bands whose names would meet: only one finds room
     ids = np.zeros((400, 400), np.int32)
     ids[186:200], ids[200:214] = 1, 2
@@ -137,9 +163,9 @@ def test_enlarging_keeps_every_segment_in_its_place():
     ids = np.zeros((100, 100), np.int32)
     ids[40:60, 40:60], ids[80, 80] = 5, 6
     photo = np.full((100, 100, 3), 100, np.uint8)
-    picture = np.asarray(draw_overlay(photo, ids, [segment(5, GRASS), segment(6, CAT)], labels=False)).astype(
-        int
-    )
+    picture = np.asarray(
+        draw_overlay(photo, ids, [segment(5, GRASS), segment(6, CAT)], labels=False, contours=False)
+    ).astype(int)
     assert picture.shape == (400, 400, 3)
     tinted = np.abs(picture - 100).sum(2) > 5
     truth = np.kron(ids > 0, np.ones((4, 4), bool))
@@ -168,5 +194,81 @@ def test_a_wrong_size_or_image_is_refused(scene):
         draw_overlay(photo[::2, ::2], ids, segments)
     with pytest.raises(ValueError, match="float32"):
         draw_overlay(photo.astype(np.float32), ids, segments)
-    with pytest.raises(ValueError, match="200x300"):
+    with pytest.raises(ValueError, match=r"uint8 of shape \(200, 300\)"):
         draw_overlay(photo[..., 0], ids, segments)
+
+
+def test_void_may_be_darkened_or_hatched(scene):
+    photo, ids, segments = scene
+    photo[..., 0] = 200
+    options = {"labels": False, "contours": False, "min_side": 0}
+    left = np.asarray(draw_overlay(photo, ids, segments, **options))
+    dark = np.asarray(draw_overlay(photo, ids, segments, void="darken", **options))
+    hatched = np.asarray(draw_overlay(photo, ids, segments, void="hatch", **options))
+    assert (dark[:, :100] == [70, 35, 35]).all()  # 0.35 of the photo
+    void = hatched[:, :100].astype(int)
+    assert (np.ptp(void, axis=2) == 0).all(), "grey"
+    assert len(np.unique(void)) == 2
+    assert 0.05 < (void[..., 0] == void.max()).mean() < 0.15, "a line of one pixel every twelve"
+    for picture in (dark, hatched):
+        assert (picture[:, 100:] == left[:, 100:]).all()
+
+
+@pytest.mark.parametrize(
+    ("labels", "named"), [(True, {1, 2}), ("things", {2}), ("stuff", {1}), (False, set())]
+)
+def test_names_of_things_of_stuff_or_none(scene, labels, named):
+    photo, ids, segments = scene
+    options = {"contours": False, "min_side": 0}
+    plain = np.asarray(draw_overlay(photo, ids, segments, labels=False, **options)).astype(int)
+    picture = np.asarray(draw_overlay(photo, ids, segments, labels=labels, **options)).astype(int)
+    changed = np.nonzero((picture != plain).any(axis=2))[1] // 100
+    assert set(changed.tolist()) == set(named)
+
+
+def test_by_id_a_thing_keeps_its_colour_whatever_else_there_is():
+    photo = np.zeros((60, 90, 3), np.uint8)
+    ids = np.repeat(np.array([[3, 8, 5]], np.int32), 60, 0).repeat(30, 1)
+    options = {"labels": False, "contours": False, "min_side": 0}
+    listed = [segment(i, CAT) for i in (3, 8, 5)]
+
+    def middle(segments, by):
+        picture = np.asarray(draw_overlay(photo, ids, segments, color_by=by, **options))
+        return [tuple(color) for color in picture[30, 15::30].tolist()]
+
+    assert middle(listed, "id") == middle(listed[::-1], "id")
+    assert middle(listed, "id")[1:] == middle(listed[1:], "id")[1:]
+    assert len(set(middle(listed, "id"))) == 3
+    assert middle(listed, "order") != middle(listed[::-1], "order")
+    assert middle(listed, "order")[0] == tuple(int(0.45 * c) for c in CAT.color)
+
+
+def test_two_of_a_kind_are_told_apart_whatever_the_colour():
+    photo = np.full((40, 40, 3), 128, np.uint8)
+    ids = np.ones((40, 40), np.int32)
+    ids[:, 20:] = 2
+    for color in ((255, 77, 255), (0, 0, 70), (220, 20, 60), (119, 11, 32), (250, 170, 30), (102, 102, 156)):
+        category = Category(1, "x", True, color)
+        segments = [segment(1, category), segment(2, category)]
+        picture = np.asarray(draw_overlay(photo, ids, segments, labels=False, contours=False, min_side=0))
+        assert np.abs(picture[20, 10].astype(int) - picture[20, 30]).sum() >= 18
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [({"void": "paint"}, "void: 'paint' is not one of 'leave', 'darken', 'hatch'"),
+     ({"legend": "top"}, "legend: 'top'"), ({"labels": "cat"}, "labels: 'cat'"),
+     ({"color_by": "name"}, "color_by"), ({"opacity": 1.5}, "opacity: 1.5"),
+     ({"opacity": (0.1, 0.2, 0.3)}, "opacity"), ({"opacity": "half"}, "opacity: 'half'")],
+)  # fmt: skip
+def test_options_that_do_not_exist_are_named(scene, option, message):
+    with pytest.raises(ValueError, match=message):
+        draw_overlay(*scene, **option)
+
+
+def test_a_path_and_a_grey_photo_are_taken(scene, tmp_path):
+    photo, ids, segments = scene
+    Image.fromarray(photo).save(tmp_path / "a.png")
+    expected = draw_overlay(photo, ids, segments).tobytes()
+    assert draw_overlay(tmp_path / "a.png", ids, segments).tobytes() == expected
+    assert draw_overlay(Image.fromarray(photo).convert("L"), ids, segments).tobytes() == expected

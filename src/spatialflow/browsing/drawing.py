@@ -84,10 +84,9 @@ def draw_mistakes(scene: Scene, mistakes: Sequence[Mistake], found: Iterable[Sha
 
 def _segment(shape: Shape) -> Segment:
     """A segment as :func:`draw_overlay` takes it; a crowd is as calm as stuff."""
-    category, is_thing = shape.category, shape.category.is_thing and not shape.is_crowd
-    if shape.is_crowd:
-        category = Category(category.id, f"{category.name} (crowd)", False, category.color)
-    return Segment(shape.id, 0, category, is_thing, 1.0, shape.area, shape.box)
+    category = shape.category
+    drawn = Segment(shape.id, 0, category, category.is_thing, 1.0, shape.area, shape.box, shape.is_crowd)
+    return drawn.as_drawn()
 
 
 def _name_mistakes(picture: Image.Image, mistakes: Sequence[Mistake], masks: Sequence[Mask]) -> None:

@@ -80,7 +80,8 @@ class PanopticPrediction(SegmentMap):
             image: the photo, at the size of the prediction.
             options: see :func:`spatialflow.visualize.draw_overlay`.
         """
-        return draw_overlay(image, self.segment_ids.numpy(force=True), self.segments, **options)
+        segments = [segment.as_drawn() for segment in self.segments]
+        return draw_overlay(image, self.segment_ids.numpy(force=True), segments, **options)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the panoptic PNG (id = R + 256 G + 65536 B), atomically.

@@ -1,6 +1,6 @@
 """One segment of a panoptic result."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from spatialflow.categories import Category
 
@@ -23,3 +23,10 @@ class Segment:
     """x1, y1, x2, y2 of its pixels; x2 and y2 exclusive."""
     is_crowd: bool = False
     """Several things that nobody told apart, as ground truth may have them; never of our predictions."""
+
+    def as_drawn(self) -> "Segment":
+        """As pictures show it: a crowd is as calm as stuff, and its name says what it is."""
+        if not self.is_crowd:
+            return self
+        category = replace(self.category, name=f"{self.category.name} (crowd)", is_thing=False)
+        return replace(self, category=category, is_thing=False)

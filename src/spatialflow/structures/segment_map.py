@@ -68,8 +68,10 @@ class SegmentMap:
         Raises:
             DataError: an id is not 1..2^24-1, two segments would get the same, or there is no such segment.
         """
+        known = {segment.id for segment in self.segments}
         for segment_id in new:
-            self.segment(segment_id)
+            if segment_id not in known:
+                self.segment(segment_id)  # which tells
         ids = [new.get(segment.id, segment.id) for segment in self.segments]
         for segment_id in ids:
             if not 0 < segment_id <= MAX_SEGMENT_ID:
@@ -112,9 +114,8 @@ class SegmentMap:
 
     def masks(self, segments: Sequence[Segment | int] | None = None) -> Tensor:
         """Pixels of several segments, by default of all, (N, H, W) bool."""
-        ids = (
-            [own.id for own in self.segments] if segments is None else [self.segment(s).id for s in segments]
-        )
+        chosen = self.segments if segments is None else [self.segment(segment) for segment in segments]
+        ids = [segment.id for segment in chosen]
         keys = torch.tensor(ids, dtype=self.segment_ids.dtype, device=self.segment_ids.device)
         return self.segment_ids == keys[:, None, None]
 

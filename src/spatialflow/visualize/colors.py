@@ -12,6 +12,8 @@ Color = tuple[int, int, int]
 """R, G, B, 0..255."""
 ColorBy = Literal["order", "id"]
 """What varies the colour of a thing: its place among those of its category, or its id."""
+_DARKEST = 0.25
+"""Brightness, 0..1, below which shades are hard to tell apart."""
 
 
 def instance_colors(segments: "Sequence[Segment]", by: ColorBy) -> list[Color]:
@@ -26,13 +28,17 @@ def instance_colors(segments: "Sequence[Segment]", by: ColorBy) -> list[Color]:
 
 
 def _vary(color: Color, step: int) -> Color:
-    """Another colour for each step, well spread whatever the count (multiples of golden ratios)."""
+    """Another shade for each step, well spread whatever the count (multiples of golden ratios)."""
+    if step == 0:
+        return color
     hue, saturation, value = colorsys.rgb_to_hsv(*(channel / 255 for channel in color))
     first, second = (0.5 + step * 0.618034) % 1 - 0.5, (0.5 + step * 0.754878) % 1 - 0.5
-    value = max(value, 0.3) * (1 + 0.6 * second) if step else value
+    value += 0.5 * first
+    if value < _DARKEST:  # what cannot be darker becomes brighter
+        value = 2 * _DARKEST - value
     if value > 1:  # what cannot be brighter becomes paler
         saturation, value = saturation / value**2, 1.0
-    varied = colorsys.hsv_to_rgb((hue + 0.16 * first) % 1, saturation, value)
+    varied = colorsys.hsv_to_rgb((hue + 0.16 * second) % 1, saturation, value)
     return round(varied[0] * 255), round(varied[1] * 255), round(varied[2] * 255)
 
 

@@ -13,8 +13,8 @@ from spatialflow.visualize.index_map import Index
 
 _SHIFT = 4
 """Bits of a coordinate behind the point, as OpenCV draws them."""
-_WINDOW = 5
-"""Points of an outline over which steps of pixels are smoothed."""
+_REACH = 2
+"""Widths of a line over which steps of pixels are smoothed, to both sides."""
 _CASING = 0.3
 """Opacity of the dark rim that sets a thing's outline off from its surroundings."""
 _STUFF = 0.3
@@ -39,39 +39,39 @@ def draw_contours(
         colors: of each segment.
         unit: width of a thin line, in pixels.
     """
-    lines = _outlines(index)
+    width = max(1, round(unit))
+    lines = _outlines(index, 2 * _REACH * width + 1)
     stuff = [line for place, found in lines.items() if not is_thing[place] for line in found]
     things = {place: found for place, found in lines.items() if is_thing[place]}
-    width = max(1, round(unit))
     _draw_faintly(pixels, stuff, width, (255, 255, 255), _STUFF)
     rims = [line for found in things.values() for line in found]
-    _draw_faintly(pixels, rims, width + 2, (0, 0, 0), _CASING)
+    _draw_faintly(pixels, rims, width + max(2, width), (0, 0, 0), _CASING)
     for place, found in things.items():
         color = lighter(colors[place], _LIGHT)
         cv2.polylines(pixels, found, True, color, width, cv2.LINE_AA, _SHIFT)
 
 
-def _outlines(index: Index) -> dict[int, list[Line]]:
-    """The outlines of each place in the list, in fractions of pixels."""
-    margin = _WINDOW  # beyond the edge, where the outline closes unseen
+def _outlines(index: Index, window: int) -> dict[int, list[Line]]:
+    """The outlines of each place in the list, in fractions of pixels, smoothed over so many points."""
+    margin = window  # beyond the edge, where the outline closes unseen
     padded: NDArray[Any] = cv2.copyMakeBorder(index, margin, margin, margin, margin, cv2.BORDER_REPLICATE)
     extents = measure(padded)
     lines = {}
     for value, (x, y, width, height) in zip(extents.ids.tolist(), extents.boxes.tolist(), strict=True):
         mask = (padded[y : y + height, x : x + width] == value).astype(np.uint8)
         found, _ = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
-        lines[value - 1] = [_smooth(contour[:, 0], (x - margin, y - margin)) for contour in found]
+        lines[value - 1] = [_smooth(contour[:, 0], (x - margin, y - margin), window) for contour in found]
     return lines
 
 
-def _smooth(points: NDArray[Any], offset: tuple[int, int]) -> Line:
+def _smooth(points: NDArray[Any], offset: tuple[int, int], window: int) -> Line:
     """The mean of neighbouring points, so that pixels make no steps; short outlines stay as they are."""
-    if len(points) > 3 * _WINDOW:
-        half = _WINDOW // 2
+    if len(points) > 3 * window:
+        half = window // 2
         around = np.concatenate([points[-half:], points, points[:half]]).cumsum(axis=0)
-        sums = around[_WINDOW - 1 :].copy()
-        sums[1:] -= around[:-_WINDOW]
-        points = sums[:: _WINDOW // 2] / _WINDOW
+        sums = around[window - 1 :].copy()
+        sums[1:] -= around[:-window]
+        points = sums[::half] / window
     return ((points + offset) * (1 << _SHIFT)).round().astype(np.int32)
 
 

@@ -90,13 +90,17 @@ class _Spots(dict[int, _Spot]):
             return None
         window: NDArray[Any] = mask[top - 1 : top + height + 1, left - 1 : left + width + 1]
         distance = cv2.distanceTransform(window, cv2.DIST_L2, 3)
-        _, radius, _, (x, y) = cv2.minMaxLoc(distance)
+        radius = float(distance.max())
+        # nearly the thickest place; of several, as a band has them, the one nearest to the middle
+        rows, columns = np.nonzero(distance >= 0.9 * radius)
+        nearest = np.hypot(columns - width / 2, rows - height / 2).argmin()
+        x, y = int(columns[nearest]), int(rows[nearest])
         x1, y1 = left - 1, top - 1
         step = self._step
         return _Spot(
             (x + left - 1.5) * step,
             (y + top - 1.5) * step,
-            radius * step,
+            float(distance[y, x]) * step,
             (x1 * step, y1 * step, (x1 + width) * step, (y1 + height) * step),
         )
 

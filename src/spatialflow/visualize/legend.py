@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from PIL import Image, ImageDraw
 
 from spatialflow.visualize.colors import Color
-from spatialflow.visualize.text import font, font_size, text_width
+from spatialflow.visualize.fonts import line
+from spatialflow.visualize.text import font_size
 
 if TYPE_CHECKING:
     from spatialflow.structures import Segment
@@ -38,15 +39,16 @@ def add_legend(picture: Image.Image, segments: "Sequence[Segment]", where: Legen
         return picture
     below = where == "bottom" or (where is True and picture.width > _WIDE * picture.height)
     size = font_size(picture.size)
-    line, gap = round(1.6 * size), round(0.7 * size)
-    column = max(text_width(entry.text, size) for entry in entries) + 2 * line
+    step, gap = round(1.6 * size), round(0.7 * size)
+    column = max(line(entry.text, size).width for entry in entries) + 2 * step
     if below:
         columns = max(1, min(len(entries), (picture.width - gap) // column))
         rows = -(-len(entries) // columns)
     else:
-        rows = max(1, min(len(entries), (picture.height - 2 * gap) // line))
+        rows = max(1, min(len(entries), (picture.height - 2 * gap) // step))
         columns = -(-len(entries) // rows)
-    panel = columns * column + gap, rows * line + 2 * gap
+        rows = -(-len(entries) // columns)
+    panel = columns * column + gap, rows * step + 2 * gap
     if below:
         canvas = Image.new("RGB", (max(picture.width, panel[0]), picture.height + panel[1]), "white")
         corner = gap, picture.height + gap
@@ -55,24 +57,24 @@ def add_legend(picture: Image.Image, segments: "Sequence[Segment]", where: Legen
         corner = picture.width + gap, gap
     canvas.paste(picture, (0, 0))
     for i, entry in enumerate(entries):
-        x, y = corner[0] + i // rows * column, corner[1] + i % rows * line
-        _draw_entry(canvas, entry, (x, y), size, line)
+        x, y = corner[0] + i // rows * column, corner[1] + i % rows * step
+        _draw_entry(canvas, entry, (x, y), size, step)
     return canvas
 
 
 def _entries(segments: "Sequence[Segment]") -> list[_Entry]:
-    """One for each category: names, things with their number if there are several, and colours."""
+    """One for each category: names, of things with their number if there are several, and colours."""
     count = Counter((not s.is_thing, s.category.name, s.category.color) for s in segments)
     ordered = sorted(count.items(), key=lambda item: (item[0][0], -item[1], item[0][1]))
     return [
-        _Entry(f"{name} \u00d7{number}" if number > 1 and not stuff else name, color)
+        _Entry(f"{name} ({number})" if number > 1 and not stuff else name, color)
         for (stuff, name, color), number in ordered
     ]
 
 
-def _draw_entry(canvas: Image.Image, entry: _Entry, corner: tuple[int, int], size: int, line: int) -> None:
+def _draw_entry(canvas: Image.Image, entry: _Entry, corner: tuple[int, int], size: int, step: int) -> None:
     x, y = corner
-    top = y + (line - size) // 2
-    draw = ImageDraw.Draw(canvas)
+    top = y + (step - size) // 2
+    draw, drawn = ImageDraw.Draw(canvas), line(entry.text, size)
     draw.rectangle((x, top, x + size, top + size), fill=entry.color, outline=(90, 90, 90))
-    draw.text((x + 1.5 * size, y + line / 2), entry.text, fill=(20, 20, 20), font=font(size), anchor="lm")
+    draw.text((x + 1.5 * size, y + step / 2), drawn.text, fill=(20, 20, 20), font=drawn.font, anchor="lm")

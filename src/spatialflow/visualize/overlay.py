@@ -129,7 +129,7 @@ def _check(opacity: float | tuple[float, float], chosen: dict[str, object]) -> t
         if value not in _CHOICES[name]:
             raise DataError(f"{name}: {value!r} is not one of {', '.join(map(repr, _CHOICES[name]))}")
     tints = opacity if isinstance(opacity, tuple) else (opacity, opacity)
-    if len(tints) != 2 or not all(0 <= tint <= 1 for tint in tints):
+    if len(tints) != 2 or not all(isinstance(tint, int | float) and 0 <= tint <= 1 for tint in tints):
         raise DataError(f"opacity: {opacity!r} is neither a number 0..1 nor two, of things and of stuff")
     return tints
 

@@ -4,9 +4,10 @@ import functools
 
 import cv2
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from spatialflow.visualize.colors import Color, ink_on
+from spatialflow.visualize.fonts import line
 
 Box = tuple[int, int, int, int]
 """x1, y1, x2, y2 in pixels, the ends exclusive."""
@@ -17,22 +18,9 @@ def font_size(picture: tuple[int, int]) -> int:
     return round(min(max(min(picture) / 32, 13), 64))
 
 
-@functools.lru_cache(maxsize=32)
-def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """Pillow's own, so that pictures are the same on every machine."""
-    return ImageFont.load_default(size)
-
-
-@functools.lru_cache(maxsize=4096)
-def text_width(text: str, size: int) -> int:
-    """Pixels of a line of text."""
-    left, _, right, _ = font(size).getbbox(text)
-    return round(right - left)
-
-
 def tag_size(text: str, size: int) -> tuple[int, int]:
     """Width and height of the tag that holds a text."""
-    return text_width(text, size) + round(0.6 * size), round(1.35 * size)
+    return line(text, size).width + round(0.6 * size), round(1.35 * size)
 
 
 def draw_tag(picture: Image.Image, box: Box, text: str, color: Color, size: int) -> None:
@@ -40,7 +28,8 @@ def draw_tag(picture: Image.Image, box: Box, text: str, color: Color, size: int)
     width, height = box[2] - box[0], box[3] - box[1]
     picture.paste(color, box, _rounded(width, height, max(2, size // 4)))
     middle = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
-    ImageDraw.Draw(picture).text(middle, text, fill=ink_on(color), font=font(size), anchor="mm")
+    drawn = line(text, size)
+    ImageDraw.Draw(picture).text(middle, drawn.text, fill=ink_on(color), font=drawn.font, anchor="mm")
 
 
 @functools.lru_cache(maxsize=512)
