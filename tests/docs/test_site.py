@@ -112,3 +112,4 @@ def test_nothing_is_left_unprocessed(site: Path) -> None:
         assert "<!-- README" not in text
         assert not re.search(r":(class|func|meth|mod|data):", text), page.name
         assert "--8&lt;--" not in text
+        assert 'class="example"' not in text, "an Example section that is not read as code"
