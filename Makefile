@@ -80,7 +80,7 @@ docs docs-serve: export NO_MKDOCS_2_WARNING := 1
 
 docs: setup ## Build the documentation into site/, strictly: broken links and undocumented names fail
 	$(BIN)/python -m mkdocs build --strict --quiet
-	@echo "site/index.html"
+	@echo "site/index.html; its search needs a server: make docs-serve"
 
 docs-serve: setup ## Show the documentation at localhost:8000 while you write it
 	$(BIN)/python -m mkdocs serve

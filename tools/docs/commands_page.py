@@ -45,6 +45,8 @@ def _section(words: list[str], command: Any) -> Iterator[str]:
     yield from _table("argument", [p for p in command.params if p.param_type_name == "argument"])
     yield from _table("option", [p for p in command.params if p.param_type_name == "option"])
     if examples:
+        yield "For example:"
+        yield ""
         yield "```bash"
         yield from examples
         yield "```"

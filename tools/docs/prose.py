@@ -8,7 +8,6 @@ ROOT = Path(__file__).parents[2]
 
 PAGE_OF = {
     "src/spatialflow/config/schema.py": "reference/settings.md",
-    "README.md": "index.md",
     "CONTRIBUTING.md": "contributing.md",
     "CHANGELOG.md": "changes.md",
 }

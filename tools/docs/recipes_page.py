@@ -31,11 +31,11 @@ def _row(name: str) -> str:
     config = load_config(name)
     longer, shorter = config.data.test_scale
     train = config.train
-    how = f"{train.optimizer}, {train.epochs} epochs, rate {train.lr:g} at {train.base_batch} photos a step"
+    optimizer = {"sgd": "SGD", "adamw": "AdamW"}[train.optimizer]
     deformable = ", deformable" if config.model.deformable.subnets else ""
     return (
         f"| [`{name}`](#{name}) | {cell(config.model.backbone)}{deformable} | {_parameters(config):.1f} M "
-        f"| {longer}x{shorter} | {how} |"
+        f"| {longer}x{shorter} | {optimizer}, {train.epochs} epochs |"
     )
 
 
