@@ -19,7 +19,8 @@ CheckpointOption = Annotated[
         "--checkpoint",
         "-c",
         metavar="FILE",
-        help="Ours (.safetensors, .ckpt), an original .pth, or a shipped one: tiny.",
+        help="Ours (.safetensors, .ckpt, a folder, OWNER/NAME on the Hugging Face Hub), an original .pth, or a "
+        "shipped one: tiny.",
     ),
 ]
 Device = Annotated[str, typer.Option(metavar="DEVICE", help="auto, cpu, cuda, cuda:1 or mps.")]
