@@ -21,7 +21,10 @@ def benchmark(
     checkpoint: Annotated[
         str | None,
         typer.Option(
-            "--checkpoint", "-c", metavar="FILE", help="A trained model: a file, folder, Hub name, or tiny."
+            "--checkpoint",
+            "-c",
+            metavar="FILE",
+            help="A trained model: a file, a folder, a name on the Hub, or tiny.",
         ),
     ] = None,
     recipe: Annotated[
@@ -112,11 +115,13 @@ def _scale_of(text: str, drawn: bool) -> tuple[int, int]:
     height, cross, width = text.lower().partition("x")
     if not (cross and height.isdecimal() and width.isdecimal() and int(height) and int(width)):
         raise ConfigError(f"--size {text}: is not HxW; write height and width in pixels, such as 800x1333")
-    smallest = 64
-    if drawn and min(int(height), int(width)) < smallest:
-        raise ConfigError(
-            f"--size {text}: drawn photos have {smallest} pixels a side at least; give a --photo"
-        )
+    if drawn:
+        from spatialflow.data.synthetic import SMALLEST_SIDE
+
+        if min(int(height), int(width)) < SMALLEST_SIDE:
+            raise ConfigError(
+                f"--size {text}: drawn photos have {SMALLEST_SIDE} pixels a side at least; give a --photo"
+            )
     return int(width), int(height)
 
 

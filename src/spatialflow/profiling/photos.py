@@ -4,9 +4,6 @@ from pathlib import Path
 
 from spatialflow.data.synthetic import generate
 
-SMALLEST_SIDE = 64
-"""Of a drawn photo."""
-
 
 def draw_photo(folder: Path, size: tuple[int, int]) -> Path:
     """A JPEG of the demo's kind, (H, W) pixels; the same at each call."""
