@@ -99,7 +99,7 @@ def summary(result: Measurement) -> list[str]:
         f"photos of {', '.join(sizes)}",
         f"peak memory {result.peak_memory / 2**30:.2f} GiB ({result.memory_kind}; "
         f"{result.memory_before / 2**30:.2f} GiB before the first photo)",
-        f"{result.runs} runs after {result.warm_up + 1} to warm up",
+        f"runs: {result.runs}, after {result.warm_up + 1} to warm up",
     ]
 
 
