@@ -11,9 +11,10 @@ from huggingface_hub import ModelHubMixin
 from spatialflow.categories import Categories
 from spatialflow.config import Config
 from spatialflow.errors import CheckpointError, ConfigError
+from spatialflow.models.card_evaluation import TASK, Evaluation
 from spatialflow.models.folder import read_folder, write_folder
 from spatialflow.models.hub import fetch, is_hub_id, pushing
-from spatialflow.models.model_card import LICENSE_UNKNOWN, TASK, Evaluation, model_card
+from spatialflow.models.model_card import LICENSE_UNKNOWN, model_card
 from spatialflow.models.weights import load_weights
 
 if TYPE_CHECKING:
