@@ -164,6 +164,8 @@ def _weights(change: Callable[[dict[str, torch.Tensor]], object]) -> Callable[[P
         ),
         (_set(format="spatialflow-9"), "format: 'spatialflow-9' is not 'spatialflow-1'.*update spatialflow"),
         (_set(model__bakbone="x"), "config.json: model.bakbone"),
+        (_set(model__backbone_options={"pretrained": True}), "backbone_options: 'pretrained'"),
+        (_set(model__backbone_options={"checkpoint_path": "x"}), "backbone_options: 'checkpoint_path'"),
         (_set(categories=None), "config.json: categories"),
         (_set(model__head_channels=24), "has shape .*, the model toy wants"),
         (lambda f: (f / "model.safetensors").write_bytes(b"PK\3\4"), "is not a readable safetensors file"),
@@ -260,6 +262,19 @@ def test_without_a_network(net: SpatialFlow) -> None:
     with pytest.raises(SpatialFlowError, match=r"me/toy: cannot be pushed.*cannot be reached"):
         net.push_to_hub("me/toy")
     assert time.monotonic() - start < 5  # the library alone tries for 23 seconds
+
+
+def test_a_network_that_swallows_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("spatialflow.models.hub.REACH_SECONDS", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        point_to(monkeypatch, f"http://127.0.0.1:{deaf.getsockname()[1]}")
+        with pytest.raises(CheckpointError, match=r"me/toy: .*cannot be reached \(timed out\)"):
+            SpatialFlow.from_pretrained("me/toy")
+
+
+def test_only_the_cache(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"me/toy: .*not in the cache .*only the cache was asked"):
+        SpatialFlow.from_pretrained("me/toy", cache_dir=tmp_path, local_files_only=True)
 
 
 def test_the_cache_does_without_a_network(
