@@ -14,9 +14,10 @@ from safetensors.torch import load_file, save_file
 
 from make_model import TOY, categories, photo, tiny_config, tiny_model
 from spatialflow.checkpoints import load_checkpoint, load_model, save_model
-from spatialflow.checkpoints.files import FORMAT, _locate, describe
+from spatialflow.checkpoints.files import _locate
 from spatialflow.errors import CheckpointError, OutputError, SpatialFlowError
 from spatialflow.models.spatialflow import SpatialFlow
+from spatialflow.models.weights import FORMAT, describe
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +95,7 @@ def test_saving_needs_the_suffix_and_leaves_nothing_behind(
     def full(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr("spatialflow.checkpoints.files.save_file", full)
+    monkeypatch.setattr("spatialflow.models.weights.save_file", full)
     with pytest.raises(OutputError, match=r"a\.safetensors: .*No space left.*free some space"):
         save_model(net, tmp_path / "a.safetensors")
     assert list(tmp_path.iterdir()) == []

@@ -1,8 +1,8 @@
 import torch
 
 from make_model import TOY, tiny_config, tiny_model
-from spatialflow.checkpoints.files import Checkpoint
 from spatialflow.checkpoints.fitting import load_fitting_weights
+from spatialflow.models.weights import Checkpoint
 
 
 def test_a_layer_is_taken_whole_or_not_at_all() -> None:

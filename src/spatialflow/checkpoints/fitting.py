@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from spatialflow.checkpoints.files import Checkpoint
 from spatialflow.errors import CheckpointError
 from spatialflow.models.spatialflow import SpatialFlow
+from spatialflow.models.weights import Checkpoint
 
 _OF_CLASSES = ("cls_predictor", "stuff_head.logits", "mask_head.logits")
 """Layers with outputs for each class."""

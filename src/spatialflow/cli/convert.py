@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from spatialflow.cli import convert_data, convert_exports, convert_published
+from spatialflow.cli import convert_data, convert_exports, convert_hub, convert_published
 from spatialflow.cli.console import say
 
 app = typer.Typer(invoke_without_command=True)
@@ -60,3 +60,6 @@ def checkpoint(
     save_model(model, out, torch.float16 if half else None)
     size = out.stat().st_size / 2**20
     say(f"{out}: {model.config.name}, {model.categories}, {size:.1f} MiB")
+
+
+app.command("hub")(convert_hub.hub)

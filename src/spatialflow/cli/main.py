@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from spatialflow.cli import commands, convert, data, view
+from spatialflow.cli.benchmark import benchmark
 from spatialflow.cli.console import complain, errors, say
 from spatialflow.cli.evaluate import evaluate
 from spatialflow.cli.predict import predict
@@ -28,6 +29,7 @@ for command in (
     evaluate,
     predict,
     commands.pq,
+    benchmark,
 ):
     app.command()(command)
 

@@ -19,7 +19,8 @@ CheckpointOption = Annotated[
         "--checkpoint",
         "-c",
         metavar="FILE",
-        help="Ours (.safetensors, .ckpt), an original .pth, or a shipped one: tiny.",
+        help="Ours (.safetensors, .ckpt, a folder, OWNER/NAME on the Hugging Face Hub), an original .pth, or "
+        "a shipped one: tiny.",
     ),
 ]
 Device = Annotated[str, typer.Option(metavar="DEVICE", help="auto, cpu, cuda, cuda:1 or mps.")]
@@ -34,7 +35,7 @@ JsonOut = Annotated[
 ]
 
 
-def check_json_out(path: Path | None) -> None:
+def check_json_out(path: Path | None, option: str = "--json-out") -> None:
     """Find out whether the file can be written before long work, not after it.
 
     Raises:
@@ -42,7 +43,7 @@ def check_json_out(path: Path | None) -> None:
     """
     if path is not None:
         if path.is_dir():
-            raise OutputError(f"{path}: is a folder; give --json-out the name of a file")
+            raise OutputError(f"{path}: is a folder; give {option} the name of a file")
         check_writable_folder(path.parent)
 
 

@@ -24,6 +24,12 @@ Size = tuple[Positive, Positive]
 Scale = Annotated[float, Field(gt=0)]
 
 
+_NOT_BACKBONE_OPTIONS = (
+    *("checkpoint_path", "cache_dir"),  # files: not for a config that came with someone's model to name
+    *("name", "model_name", "features_only", "frozen_stages", "freeze_batch_norm", "deformable_stages"),
+)
+
+
 def _text_of_number(value: Any) -> Any:
     """YAML reads ``2`` as a number."""
     return str(value) if type(value) is int else value
@@ -120,6 +126,17 @@ class ModelConfig(Section):
     anchors: AnchorConfig = AnchorConfig()
     detection: DetectionConfig = DetectionConfig()
     merge: MergeConfig = MergeConfig()
+
+    @field_validator("backbone_options")
+    @classmethod
+    def _only_of_architecture(cls, value: dict[str, Any]) -> dict[str, Any]:
+        for key in value:
+            if key in _NOT_BACKBONE_OPTIONS or key.startswith("pretrained"):
+                raise ValueError(
+                    f"{key!r} does not belong here: these describe the architecture, weights come from a "
+                    f"checkpoint, or from model.pretrained"
+                )
+        return value
 
     @model_validator(mode="after")
     def _deformable_fits(self) -> "ModelConfig":

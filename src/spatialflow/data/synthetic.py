@@ -27,6 +27,9 @@ from spatialflow.workers import number_of_cores
 SIZE = (128, 160)
 """Height and width of the photos."""
 
+SMALLEST_SIDE = 64
+"""Of a photo that can be drawn, in pixels."""
+
 CATEGORIES = Categories(
     [  # as in COCO, ids have gaps, and things and stuff are mixed
         Category(2, "stripes", False, (121, 158, 178)),
@@ -69,7 +72,7 @@ def generate(
         num_images: 1 or more.
         seed: 0 or more.
         split: name of the part; parts of different names share no image.
-        size: (H, W) of the photos, 64 or more each.
+        size: (H, W) of the photos, :data:`SMALLEST_SIDE` or more each.
         workers: processes; by default one for every CPU, but no more than the work is worth. More than one
             needs a main module that can be imported, as ``multiprocessing`` with spawn always does.
         progress: called with the number of images finished so far, about every 64 images.
@@ -80,9 +83,10 @@ def generate(
     Raises:
         OutputError: the folder cannot be written to, or the disk is full.
     """
-    if num_images < 1 or seed < 0 or min(size) < 64:
+    if num_images < 1 or seed < 0 or min(size) < SMALLEST_SIDE:
         raise ValueError(
-            f"num_images >= 1, seed >= 0 and sides >= 64 expected, got {num_images}, {seed}, {size}"
+            f"num_images >= 1, seed >= 0 and sides >= {SMALLEST_SIDE} expected, got {num_images}, {seed}, "
+            f"{size}"
         )
     folder = Path(folder)
     annotations = check_writable_folder(folder / "annotations") / f"panoptic_{split}.json"

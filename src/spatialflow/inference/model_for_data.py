@@ -4,9 +4,10 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from spatialflow.checkpoints.files import load_checkpoint, load_weights
+from spatialflow.checkpoints.files import load_checkpoint
 from spatialflow.config import Config, override_config
 from spatialflow.models.spatialflow import SpatialFlow, build_model
+from spatialflow.models.weights import load_weights
 
 PREPARATION = ("mean", "std", "test_scale", "tta")
 """Keys of ``data`` that say what a photo goes through before the network: a trained model has its own."""

@@ -16,6 +16,7 @@ from spatialflow.photo import Photo, as_photo
 from spatialflow.postprocess.pipeline import Found, find, merge_found
 from spatialflow.postprocess.tta import View, find_in_views
 from spatialflow.precision import Precision, choose
+from spatialflow.stopwatch import stage
 from spatialflow.structures import PanopticPrediction
 
 
@@ -51,6 +52,11 @@ class Predictor:
         placed = fused.requires_grad_(False).to(self.hardware.device, self.hardware.dtype)
         self._model = placed.to(memory_format=torch.channels_last)
 
+    @property
+    def network(self) -> SpatialFlow:
+        """The model as it runs: BatchNorm folded, on its device, in its precision and memory layout."""
+        return self._model
+
     def predict(self, image: Photo) -> PanopticPrediction:
         """Segment one photo.
 
@@ -68,14 +74,16 @@ class Predictor:
 
     def find(self, images: Sequence[Photo]) -> list[Found]:
         """Detections, masks and stuff maps of several photos, before the merge."""
-        photos = [as_photo(image) for image in images]
+        with stage("decode"):
+            photos = [as_photo(image) for image in images]
         if not photos:
             return []
         if self.tta:
             return [self._find_augmented(photo) for photo in photos]
-        scale = self.config.data.test_scale
-        resized = [resize_image(photo, resized_size(photo.shape[:2], scale)) for photo in photos]
-        batch, sizes = normalise_and_pad(resized, self.config.data.mean, self.config.data.std)
+        with stage("preprocess"):
+            scale = self.config.data.test_scale
+            resized = [resize_image(photo, resized_size(photo.shape[:2], scale)) for photo in photos]
+            batch, sizes = normalise_and_pad(resized, self.config.data.mean, self.config.data.std)
         return self.find_in_batch(batch, sizes, [photo.shape[:2] for photo in photos])
 
     @torch.inference_mode()
@@ -110,7 +118,9 @@ class Predictor:
             image_sizes: B x (H, W) without padding.
             original_sizes: B x (H, W) of the photos, which the results have.
         """
-        return find(self._model, self._model(self._placed(images)), image_sizes, original_sizes)
+        with stage("preprocess"):
+            placed = self._placed(images)
+        return find(self._model, self._model(placed), image_sizes, original_sizes)
 
     def merge(self, found: Found, settings: MergeConfig | None = None) -> PanopticPrediction:
         """The panoptic map of one photo, by the model's thresholds unless others are given.

@@ -11,6 +11,7 @@ from spatialflow.models.backbone import Backbone
 from spatialflow.models.fpn import FeaturePyramid
 from spatialflow.models.heads import MaskHead, StuffHead
 from spatialflow.models.layers import init_normal
+from spatialflow.models.pretrained import Pretrained
 from spatialflow.models.subnets import FlowSubnets
 from spatialflow.ops.masks import IGNORED
 from spatialflow.structures import DenseOutputs
@@ -19,7 +20,7 @@ PRIOR = 0.01
 """Score every anchor starts with, so that the many negatives do not swamp the first steps (RetinaNet)."""
 
 
-class SpatialFlow(nn.Module):
+class SpatialFlow(nn.Module, Pretrained):
     """SpatialFlow (Chen et al., IEEE TCSVT 2020, arXiv 1910.08787): no targets and no NMS in here.
 
     ``config`` and ``categories`` ride along, so that whoever holds the model can prepare images for it and
@@ -49,6 +50,11 @@ class SpatialFlow(nn.Module):
         self.mask_head = mask_head
         self.config = config
         self.categories = categories
+
+    @classmethod
+    def build(cls, config: Config, categories: Categories) -> "SpatialFlow":
+        """See :func:`build_model`; the weights are random."""
+        return build_model(config, categories)
 
     def forward(self, images: Tensor) -> DenseOutputs:
         """(B, 3, H, W) normalised float, H and W multiples of 32 -> DenseOutputs."""

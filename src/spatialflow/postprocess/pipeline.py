@@ -13,6 +13,7 @@ from spatialflow.models.spatialflow import SpatialFlow
 from spatialflow.postprocess.detection import decode_candidates, select
 from spatialflow.postprocess.panoptic import Instances, merge
 from spatialflow.postprocess.stuff import stuff_map
+from spatialflow.stopwatch import stage
 from spatialflow.structures import DenseOutputs, Detections, PanopticPrediction
 
 
@@ -41,27 +42,32 @@ def find(
         original_sizes: B x (H, W) of the photos; boxes and maps are in their pixels.
     """
     m = model.config.model
-    candidates = decode_candidates(outputs, image_sizes, m.strides, m.anchors, m.detection.pre_nms_top_k)
-    factors = [
-        scale_factors(i, o, outputs.stuff_logits.device)
-        for i, o in zip(image_sizes, original_sizes, strict=True)
-    ]
-    detections = [
-        # into the photo's pixels before NMS, as the original, because rounding decides near-ties
-        select(found.boxes / factor, found.scores, m.detection)
-        for found, factor in zip(candidates, factors, strict=True)
-    ]
-    masks = segment_detections(model, outputs, detections, factors)
-    return [
-        Found(
-            Instances(
-                d.boxes.cpu().numpy(), d.scores.cpu().numpy(), d.labels.cpu().numpy(), masks[i].cpu().numpy()
-            ),
-            stuff_map(outputs.stuff_logits[i], image_sizes[i], original_sizes[i]).cpu().numpy(),
-            stuff_scores(outputs.stuff_logits[i]).cpu().numpy(),
-        )
-        for i, d in enumerate(detections)
-    ]
+    with stage("detection"):
+        candidates = decode_candidates(outputs, image_sizes, m.strides, m.anchors, m.detection.pre_nms_top_k)
+        factors = [
+            scale_factors(i, o, outputs.stuff_logits.device)
+            for i, o in zip(image_sizes, original_sizes, strict=True)
+        ]
+        detections = [
+            # into the photo's pixels before NMS, as the original, because rounding decides near-ties
+            select(found.boxes / factor, found.scores, m.detection)
+            for found, factor in zip(candidates, factors, strict=True)
+        ]
+    with stage("mask head"):
+        masks = segment_detections(model, outputs, detections, factors)
+        things = [
+            Instances(*(t.cpu().numpy() for t in (*d, mask)))
+            for d, mask in zip(detections, masks, strict=True)
+        ]
+    with stage("stuff map"):
+        return [
+            Found(
+                instances,
+                stuff_map(outputs.stuff_logits[i], image_sizes[i], original_sizes[i]).cpu().numpy(),
+                stuff_scores(outputs.stuff_logits[i]).cpu().numpy(),
+            )
+            for i, instances in enumerate(things)
+        ]
 
 
 def segment_detections(
@@ -101,4 +107,5 @@ def stuff_scores(logits: Tensor) -> Tensor:
 def merge_found(model: SpatialFlow, found: Found, settings: MergeConfig | None = None) -> PanopticPrediction:
     """The panoptic map of one photo, by the model's merge settings unless others are given."""
     settings = settings or model.config.model.merge
-    return merge(found.things, found.stuff, found.stuff_scores, model.categories, settings)
+    with stage("merge"):
+        return merge(found.things, found.stuff, found.stuff_scores, model.categories, settings)

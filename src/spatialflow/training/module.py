@@ -8,7 +8,6 @@ from lightning import LightningModule
 from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 
-from spatialflow.checkpoints.files import describe
 from spatialflow.config import Config
 from spatialflow.criterion import Criterion
 from spatialflow.evaluation.average_precision import InstanceTable, Kind
@@ -17,6 +16,7 @@ from spatialflow.evaluation.pq_result import PQResult
 from spatialflow.evaluation.ranks import Ranks
 from spatialflow.evaluation.segment_table import SegmentTable
 from spatialflow.models.spatialflow import SpatialFlow
+from spatialflow.models.weights import describe
 from spatialflow.postprocess.pipeline import find, merge_found
 from spatialflow.structures import Batch
 from spatialflow.training.overflow import OverflowGuard

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import torch
 
-from spatialflow.checkpoints.files import load_checkpoint, load_weights
+from spatialflow.checkpoints.files import load_checkpoint
 from spatialflow.config import Config
 from spatialflow.errors import CheckpointError, ConfigError
 from spatialflow.models.spatialflow import SpatialFlow
+from spatialflow.models.weights import load_weights
 from spatialflow.training.callbacks import LAST
 
 RUN = "run"

@@ -1,0 +1,1 @@
+"""Where the time of a prediction goes, and what it costs in operations and memory."""
