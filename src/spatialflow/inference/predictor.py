@@ -1,7 +1,7 @@
 """Image in, panoptic prediction out: the one road for the command line, Python and everything that serves."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
@@ -9,16 +9,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from spatialflow.data.transforms import Scale, normalise_and_pad, resize_image, resized_size
+from spatialflow.inference.photo_predictor import PhotoPredictor, several
 from spatialflow.models.fusion import fuse_batch_norm
 from spatialflow.models.spatialflow import SpatialFlow
 from spatialflow.photo import Photo, as_photo
+from spatialflow.postprocess.panoptic import merge
 from spatialflow.postprocess.pipeline import Found, find, merge_found
 from spatialflow.postprocess.tta import View, find_in_views
 from spatialflow.precision import Precision, choose
 from spatialflow.structures import PanopticPrediction
 
 
-class Predictor:
+class Predictor(PhotoPredictor):
     """Runs a model on photos of any size.
 
     The model is copied, its BatchNorm folded into its convolutions, and the copy moved to where it runs
@@ -50,24 +52,31 @@ class Predictor:
         placed = fused.requires_grad_(False).to(self.hardware.device, self.hardware.dtype)
         self._model = placed.to(memory_format=torch.channels_last)
 
-    def predict(self, image: Photo) -> PanopticPrediction:
-        """Segment one photo.
+    @property
+    def network_scale(self) -> tuple[int, int]:
+        """``data.test_scale`` of the model."""
+        return self.config.data.test_scale
 
-        Raises:
-            DataError: a path that is no readable image, or an array of another shape or type.
-        """
-        return self.predict_many([image])[0]
+    @property
+    def stuff_area(self) -> int:
+        """``model.merge.stuff_area`` of the model."""
+        return self.config.model.merge.stuff_area
 
-    def predict_many(self, images: Sequence[Photo]) -> list[PanopticPrediction]:
-        """Segment several photos in one batch; alike in shape they pad each other least.
+    def segment_photos(
+        self, photos: Sequence[NDArray[np.uint8]], *, stuff_area: int | None = None
+    ) -> list[PanopticPrediction]:
+        """Segment (H, W, 3) arrays in one batch; see :meth:`PhotoPredictor.segment_photos`."""
+        config = self.config.model.merge
+        if stuff_area is not None:
+            config = config.model_copy(update={"stuff_area": stuff_area})
+        return [
+            merge(found.things, found.stuff, found.stuff_scores, self.categories, config)
+            for found in self.find(photos)
+        ]
 
-        With test-time augmentation they are segmented one after the other.
-        """
-        return [merge_found(self._model, found) for found in self.find(images)]
-
-    def find(self, images: Sequence[Photo]) -> list[Found]:
+    def find(self, images: Iterable[Photo]) -> list[Found]:
         """Detections, masks and stuff maps of several photos, before the merge."""
-        photos = [as_photo(image) for image in images]
+        photos = [as_photo(image) for image in several(images)]
         if not photos:
             return []
         if self.tta:
