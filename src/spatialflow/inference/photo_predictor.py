@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from spatialflow.categories import Categories
 from spatialflow.errors import DataError
 from spatialflow.inference.ahead import ahead
 from spatialflow.inference.stitching import Stitcher
@@ -20,6 +21,14 @@ SEEN_SMALL = 4
 
 class PhotoPredictor(ABC):
     """Base of the predictors, without a network: a subclass says how arrays become predictions."""
+
+    categories: Categories
+    """Of the segments."""
+
+    @property
+    @abstractmethod
+    def settings(self) -> dict[str, str]:
+        """What results depend on besides the photo, such as the weights' digest; for ``--resume``."""
 
     @property
     @abstractmethod

@@ -1,6 +1,8 @@
 """Image in, panoptic prediction out: the one road for the command line, Python and everything that serves."""
 
 import copy
+import functools
+import hashlib
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -51,6 +53,28 @@ class Predictor(PhotoPredictor):
         fused = fuse_batch_norm(copy.deepcopy(model).eval())
         placed = fused.requires_grad_(False).to(self.hardware.device, self.hardware.dtype)
         self._model = placed.to(memory_format=torch.channels_last)
+
+    @functools.cached_property
+    def settings(self) -> dict[str, str]:
+        """Digests of weights and configuration, and how the network is computed."""
+        weights = hashlib.blake2b(digest_size=8)
+        for key, tensor in self._model.state_dict().items():
+            weights.update(key.encode())
+            weights.update(tensor.cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+        data = {key: getattr(self.config.data, key) for key in ("mean", "std", "test_scale")}
+        described = (
+            self.config.model.model_dump(),
+            data,
+            self.config.data.tta.model_dump(exclude={"in_evaluation"}),
+        )
+        config = hashlib.blake2b(repr((described, self.categories.to_json())).encode(), digest_size=8)
+        return {
+            "weights": weights.hexdigest(),
+            "configuration": config.hexdigest(),
+            "device": self.hardware.device.type,
+            "precision": self.hardware.precision,
+            "test-time augmentation": "yes" if self.tta else "no",
+        }
 
     @property
     def network_scale(self) -> tuple[int, int]:

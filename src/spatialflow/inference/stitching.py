@@ -24,7 +24,7 @@ import torch
 from numpy.typing import NDArray
 
 from spatialflow.inference.tiles import Area, Tile
-from spatialflow.postprocess.panoptic import segment_geometry
+from spatialflow.postprocess.panoptic import segment_geometry, strips_of
 from spatialflow.structures import PanopticPrediction, Segment
 
 SAME_IOU = 0.5
@@ -33,8 +33,6 @@ KEPT_SHARE = 0.5
 """Of a thing's largest view: with less visible, it is a remnant."""
 _MARGIN = 1 / 64
 """Of a tile's longer side: masks of cut things need not reach the very border."""
-_STRIP_PIXELS = 1 << 22
-"""Of the whole map that are worked on at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +117,7 @@ class Stitcher:
         return PanopticPrediction(torch.from_numpy(self._ids), segments)
 
     def _strips(self) -> list[NDArray[np.int32]]:
-        rows = max(1, _STRIP_PIXELS // self._ids.shape[1])
-        return [self._ids[top : top + rows] for top in range(0, len(self._ids), rows)]
+        return [self._ids[rows] for rows in strips_of(*self._ids.shape)]
 
     def _number(self, tile: Tile, prediction: PanopticPrediction) -> _Seen:
         """Give a tile's segments numbers of their own; stuff joins what there is of its class."""

@@ -79,6 +79,10 @@ class Tiling:
         if not 0.05 <= self.overlap <= 0.5:
             raise ConfigError(f"tile overlap: {self.overlap:g} is out of range; give 0.05 to 0.5 of the side")
 
+    def __str__(self) -> str:
+        side = "the network's size" if self.side is None else f"{self.side} pixels"
+        return f"{side}, overlapping by {self.overlap:g}"
+
     def tile_size(self, size: tuple[int, int], network: Sequence[int]) -> tuple[int, int]:
         """(H, W) of the tiles of a photo of ``size`` (H, W).
 
