@@ -296,7 +296,9 @@ def encode_id_png(ids: NDArray[np.integer]) -> bytes:
         raise ValueError(f"segment ids must be (H, W), got {ids.shape}")
     if ids.size and not (int(ids.min()) >= 0 and int(ids.max()) <= MAX_SEGMENT_ID):
         raise ValueError(f"segment ids must lie in 0..{MAX_SEGMENT_ID}, got {ids.min()}..{ids.max()}")
-    rgba = np.ascontiguousarray(ids, dtype="<u4").view(np.uint8).reshape(*ids.shape, 4)
+    # 4 bytes are 4 bytes: a copy would be as large as the map
+    words = np.ascontiguousarray(ids, dtype=None if ids.dtype == "<i4" else "<u4")
+    rgba = words.view(np.uint8).reshape(*ids.shape, 4)
     return encode_png(cv2.cvtColor(rgba, cv2.COLOR_RGBA2BGR))
 
 

@@ -40,11 +40,7 @@ def as_photo(image: Any) -> NDArray[np.uint8]:
         DataError: a path that is no readable image, an array of another shape or type, or something else.
     """
     if isinstance(image, str | os.PathLike):
-        if _URL.match(os.fspath(image)):
-            raise DataError(
-                f"image: {image} is a URL, which is not fetched here; download it first, as with "
-                f"`curl -LO URL`, and give the file"
-            )
+        check_local(os.fspath(image))
         return read_photo(image)
     if isinstance(image, Image.Image):
         return pixels_of(image)
@@ -59,6 +55,19 @@ def as_photo(image: Any) -> NDArray[np.uint8]:
     if isinstance(image, np.ndarray):
         return _from_array(image)
     raise DataError(f"image: {type(image).__name__} is no photo; give a path, array, tensor or PIL image")
+
+
+def check_local(path: str) -> None:
+    """Refuse addresses on the net.
+
+    Raises:
+        DataError: it is one.
+    """
+    if _URL.match(path):
+        raise DataError(
+            f"{path}: is a URL, which is not fetched here; download it first, as with `curl -LO URL`, and "
+            f"give the file"
+        )
 
 
 def _from_tensor(image: Tensor) -> NDArray[np.uint8]:

@@ -19,7 +19,7 @@ from spatialflow.inference.photo_predictor import PhotoPredictor
 from spatialflow.inference.picture import picture_of
 from spatialflow.inference.resuming import key_of
 from spatialflow.inference.tiles import Tiling
-from spatialflow.photo import note_on
+from spatialflow.photo import check_local, note_on
 from spatialflow.structures import PanopticPrediction
 
 
@@ -52,6 +52,7 @@ def _photos_of(source: str) -> list[Path]:
         return photos
     if path.exists():
         return [path]
+    check_local(source)
     if not glob.has_magic(source):
         raise DataError(f"{source}: no such photo or folder; check the path")
     matches = [Path(f) for f in sorted(glob.glob(source, recursive=True)) if Path(f).is_file()]  # noqa: PTH207
