@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -58,6 +59,20 @@ def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
     """Write a whole file atomically."""
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)
+
+
+def link_or_copy(source: Path, path: Path) -> None:
+    """Make ``path`` the same file as ``source``, or an equal one where the disk knows no links.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    with atomic_path(path) as temporary:
+        temporary.unlink()
+        try:
+            temporary.hardlink_to(source)
+        except OSError:  # another disk, or one of a kind that has no links
+            shutil.copyfile(source, temporary)
 
 
 def write_json(path: str | os.PathLike[str], content: Any, indent: int | None = None) -> None:

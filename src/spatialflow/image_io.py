@@ -41,6 +41,8 @@ _TRANSPOSED = (5, 6, 7, 8)
 """Orientations that swap width and height."""
 _BROKEN = (OSError, SyntaxError, ValueError, EOFError)
 """What Pillow raises on damaged files."""
+_HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+"""Brands of ISO base media files that hold HEVC pictures (ISO/IEC 23008-12)."""
 _PNG_OPTIONS = [cv2.IMWRITE_PNG_COMPRESSION, 1]
 if hasattr(cv2, "IMWRITE_PNG_FILTER"):  # older ones lack it; a third of the time
     _PNG_OPTIONS += [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP]
@@ -112,14 +114,14 @@ def read_stored_photo(path: str | os.PathLike[str]) -> StoredPhoto:
 
 @contextlib.contextmanager
 def pillow_warnings() -> Iterator[None]:
-    """Pillow's warnings as we want them: silence, but too many pixels are an error.
+    """Pillow's warnings as we want them: silence. Of more than 178 million pixels it makes an error.
 
     What Python's filters were comes back in the wrong order where threads overlap; around all threads, this
     makes every order the right one.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # such as a damaged EXIF block: the pixels are fine
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         yield
 
 
@@ -137,13 +139,31 @@ def _opened(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
     except PermissionError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
     except UnidentifiedImageError as error:
-        raise DataError(f"{path}: is not an image that can be read; convert it to JPEG or PNG") from error
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-        raise DataError(f"{path}: has too many pixels to be decoded safely; scale it down first") from error
+        raise DataError(f"{path}: {_unidentified(path)}") from error
+    except Image.DecompressionBombError as error:
+        most = 2 * (Image.MAX_IMAGE_PIXELS or 0) // 1_000_000
+        raise DataError(
+            f"{path}: has more than {most} million pixels, too many to be decoded safely; scale it down, or "
+            f"cut it up, first"
+        ) from error
     except _BROKEN as error:
         raise DataError(
             f"{path}: cannot be decoded ({error}); the file may be truncated, fetch it again"
         ) from error
+
+
+def _unidentified(path: str | os.PathLike[str] | ZipPath) -> str:
+    """What to say of a file that Pillow does not know."""
+    if isinstance(path, ZipPath):
+        head = path.read_bytes()[:12]
+    else:
+        with Path(path).open("rb") as file:
+            head = file.read(12)
+    if not head:
+        return "is empty; fetch it again"
+    if head[4:8] == b"ftyp" and head[8:12] in _HEIC:
+        return "is a HEIC photo, as iPhones take them, which is not read here; convert it to JPEG or PNG"
+    return "is not an image that can be read; convert it to JPEG or PNG"
 
 
 def pixels_of(image: Image.Image) -> NDArray[np.uint8]:
@@ -276,7 +296,9 @@ def encode_id_png(ids: NDArray[np.integer]) -> bytes:
         raise ValueError(f"segment ids must be (H, W), got {ids.shape}")
     if ids.size and not (int(ids.min()) >= 0 and int(ids.max()) <= MAX_SEGMENT_ID):
         raise ValueError(f"segment ids must lie in 0..{MAX_SEGMENT_ID}, got {ids.min()}..{ids.max()}")
-    rgba = np.ascontiguousarray(ids, dtype="<u4").view(np.uint8).reshape(*ids.shape, 4)
+    # 4 bytes are 4 bytes: a copy would be as large as the map
+    words = np.ascontiguousarray(ids, dtype=None if ids.dtype == "<i4" else "<u4")
+    rgba = words.view(np.uint8).reshape(*ids.shape, 4)
     return encode_png(cv2.cvtColor(rgba, cv2.COLOR_RGBA2BGR))
 
 

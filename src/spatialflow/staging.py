@@ -5,7 +5,7 @@ import glob
 import os
 import shutil
 import socket
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -16,6 +16,9 @@ from spatialflow.files import check_writable_folder, read_json
 _HIDDEN = ".partial"
 """Suffix of the hidden folders."""
 
+
+JOURNAL = ".journal.jsonl"
+"""File of a hidden folder that never appears: what a run that goes on from a killed one needs to know."""
 
 CONVERTED_BY = "converted_by"
 """Key of JSON files that `spatialflow convert` has written, and may replace."""
@@ -29,20 +32,39 @@ class Staging:
     Args:
         folder: where the files are to appear; made if need be.
         name: tells apart what is written to one folder.
+        keep_left: leave the hidden folders of runs that were killed until :meth:`remove_left`.
 
     Raises:
         OutputError: the folder cannot be written to.
     """
 
-    def __init__(self, folder: Path, name: str) -> None:
+    def __init__(self, folder: Path, name: str, keep_left: bool = False) -> None:
         self.folder = folder
         self._is_new = _is_made_by_this_run(folder)
+        self._is_kept = False
         check_writable_folder(folder)  # an error is to name this, not the hidden one
-        self.hidden = check_writable_folder(folder / _hidden_name(name, os.getpid()))
-        for left in folder.glob(_hidden_name(glob.escape(name), "*")):  # of runs here that were killed
-            process = left.suffixes[-2].removeprefix(".")
-            if process.isdecimal() and not _is_running(int(process)):
-                shutil.rmtree(left, ignore_errors=True)
+        hidden = folder / _hidden_name(name, os.getpid())
+        if hidden.exists():  # of a killed run that had our number, as is usual in containers
+            hidden.replace(_free_path(hidden))
+        self.hidden = check_writable_folder(hidden)
+        self.left = [
+            path
+            for path in sorted(folder.glob(_hidden_name(glob.escape(name), "*")))
+            if path != hidden and _is_left(path)
+        ]
+        """Hidden folders of runs here that were killed."""
+        if not keep_left:
+            self.remove_left()
+
+    def remove_left(self) -> None:
+        """Remove what is left of killed runs."""
+        for path in self.left:
+            shutil.rmtree(path, ignore_errors=True)
+        self.left = []
+
+    def keep(self) -> None:
+        """Leave the hidden folder, as if this run were killed, for one that goes on from it."""
+        self._is_kept = True
 
     def __enter__(self) -> Self:
         return self
@@ -51,6 +73,8 @@ class Staging:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Remove what has not been shown."""
+        if self._is_kept:
+            return
         shutil.rmtree(self.hidden, ignore_errors=True)
         if self._is_new:
             with contextlib.suppress(OSError):  # not empty: there is a result
@@ -58,7 +82,7 @@ class Staging:
 
     def in_the_way(self, allowed: Collection[Path] = ()) -> Path | None:
         """A file that would be replaced by what has been written so far, and is not among ``allowed``."""
-        for source in self.hidden.rglob("*.*"):
+        for source in self._staged():
             target = self._target(source)
             if target.is_file() and target not in allowed:
                 return target
@@ -70,7 +94,7 @@ class Staging:
         Raises:
             OutputError: one is.
         """
-        for source in self.hidden.rglob("*"):
+        for source in self._staged():
             target = self._target(source)
             if target.exists() and target.is_dir() != source.is_dir():
                 kind = "folder" if target.is_dir() else "file"
@@ -84,7 +108,7 @@ class Staging:
         """
         self.check_places()
         held = None if last is None else self.hidden / last
-        moved = [source for source in sorted(self.hidden.rglob("*")) if source != held]
+        moved = [source for source in sorted(self._staged()) if source != held]
         for source in moved if held is None else [*moved, held]:
             target = self._target(source)
             try:
@@ -96,6 +120,10 @@ class Staging:
                 raise OutputError(
                     f"{target}: cannot be written ({error.strerror or error}); choose another output folder"
                 ) from error
+
+    def _staged(self) -> Iterator[Path]:
+        """All that is to appear."""
+        return (path for path in self.hidden.rglob("*") if path != self.hidden / JOURNAL)
 
     def _target(self, source: Path) -> Path:
         return self.folder / source.relative_to(self.hidden)
@@ -149,6 +177,20 @@ def _is_made_by_this_run(folder: Path) -> bool:
 def _hidden_name(name: str, process: object) -> str:
     """On a shared disk other machines have processes of that number."""
     return f".{name}-{socket.gethostname()}.{process}{_HIDDEN}"
+
+
+def _free_path(hidden: Path) -> Path:
+    """Another name for the hidden folder of a killed run, whose number is taken now."""
+    number = 1
+    while (path := hidden.with_name(f"{hidden.name.removesuffix(_HIDDEN)}-{number}{_HIDDEN}")).exists():
+        number += 1
+    return path
+
+
+def _is_left(hidden: Path) -> bool:
+    """Whether the run is over; of numbers that :func:`_free_path` changed it is."""
+    process, _, changed = hidden.suffixes[-2].removeprefix(".").partition("-")
+    return process.isdecimal() and (bool(changed) or not _is_running(int(process)))
 
 
 def _is_running(process: int) -> bool:

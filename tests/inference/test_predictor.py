@@ -10,7 +10,7 @@ from make_model import tiny_model
 from make_training import easy_image
 from spatialflow.errors import DataError
 from spatialflow.inference.predictor import Predictor
-from spatialflow.photo import load_image
+from spatialflow.photo import as_photo, load_image
 from spatialflow.structures import PanopticPrediction
 from spatialflow.training.run import TrainResult
 
@@ -63,6 +63,19 @@ def test_every_kind_of_photo_is_the_same_photo(
         assert same(predictor.predict(photo), expected)
 
 
+def test_grey_and_transparent_arrays_are_as_files(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    grey, rgba = rng.integers(0, 256, (5, 7), np.uint8), rng.integers(0, 256, (5, 7, 4), np.uint8)
+    for array, *others in ((grey, grey[..., None], torch.from_numpy(grey)[None]), (rgba, rgba[::1])):
+        Image.fromarray(array).save(tmp_path / "a.png")
+        expected = as_photo(tmp_path / "a.png")
+        assert expected.shape == (5, 7, 3)
+        for other in (array, np.asfortranarray(array), Image.fromarray(array), *others):
+            assert np.array_equal(as_photo(other), expected)
+    white = rgba[..., :3] * (rgba[..., 3:] / 255) + 255 - rgba[..., 3:]
+    assert np.abs(as_photo(rgba) - white).max() <= 1.01
+
+
 def test_load_image_is_upright_rgb(tmp_path: Path) -> None:
     pixels = np.zeros((2, 3, 3), np.uint8)
     pixels[0, 0] = (255, 0, 0)
@@ -79,7 +92,19 @@ def test_load_image_is_upright_rgb(tmp_path: Path) -> None:
     ("photo", "message"),
     [
         (np.zeros((4, 4, 3), np.float32), r"float32 of shape \(4, 4, 3\) is no photo; give uint8 RGB"),
-        (np.zeros((4, 4), np.uint8), r"shape \(4, 4\)"),
+        (np.zeros((4, 4), np.float32), r"values 0..1 become that by \(image \* 255\).round\(\) in uint8"),
+        (torch.zeros(3, 4, 4, dtype=torch.bfloat16), r"bfloat16 of shape \(3, 4, 4\) .* \(image \* 255\)"),
+        (np.zeros((4, 4), np.uint16), r"16 bits become 8 by \(image // 257\)"),
+        (np.zeros((4, 4), bool), r"bool of shape \(4, 4\)"),
+        (np.zeros(4, np.uint8), r"shape \(4,\)"),
+        (np.zeros((4, 4, 2), np.uint8), r"shape \(4, 4, 2\)"),
+        (np.zeros((3, 4, 5), np.uint8), r"channels first needs \.transpose\(1, 2, 0\)"),
+        (np.zeros((2, 4, 4, 3), np.uint8), "call predict_many with a list"),
+        ([np.zeros((4, 4, 3), np.uint8)], "call predict_many, or predict_stream"),
+        (b"\x89PNG", "decode them first: PIL.Image.open"),
+        ("https://example.org/a.jpg", "is a URL, which is not fetched here; download it first"),
+        (Path("http://example.org/a.jpg"), "is a URL"),
+        ("data:image/png;base64,AAAA", "is a URL"),
         (np.zeros((0, 4, 3), np.uint8), r"shape \(0, 4, 3\)"),
         (torch.zeros(4, 4, 3, dtype=torch.uint8), r"tensor \(3, H, W\)"),
         (torch.zeros(1, 3, 4, 4, dtype=torch.uint8), r"shape \(1, 3, 4, 4\)"),

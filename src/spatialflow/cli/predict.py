@@ -1,12 +1,15 @@
 """``spatialflow predict``: photos and what else holds pictures, segmented."""
 
 from pathlib import Path
-from typing import Annotated, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from spatialflow.cli.console import complain, progress, say
 from spatialflow.cli.options import CheckpointOption, Device, PrecisionOption, Tta, note_of_earlier
+
+if TYPE_CHECKING:
+    from spatialflow.inference.tiles import Tiling
 
 
 def predict(
@@ -14,6 +17,38 @@ def predict(
     checkpoint: CheckpointOption,
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="For the results.")],
     overlay: Annotated[bool, typer.Option(help="Also write pictures with class names.")] = True,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume",
+            help="Take over what an earlier run of the same model and settings has done in this folder, "
+            "also one that was killed; photos that are new or were changed since are done.",
+        ),
+    ] = False,
+    tile: Annotated[
+        bool,
+        typer.Option(
+            "--tile",
+            help="Cut photos that are larger than what the network looks at into overlapping tiles: finds "
+            "small things; slower by the number of tiles.",
+        ),
+    ] = False,
+    tile_size: Annotated[
+        int | None,
+        typer.Option(
+            metavar="PIXELS",
+            help="Longer side of a tile (default: the network's own, so that it sees the photo as it is). "
+            "Implies --tile.",
+        ),
+    ] = None,
+    tile_overlap: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SHARE",
+            help="Least share of a tile's sides that the next one has, too, 0.05 to 0.5 (default: 0.25). "
+            "Implies --tile.",
+        ),
+    ] = None,
     device: Device = "auto",
     precision: PrecisionOption = "auto",
     tta: Tta = False,
@@ -26,6 +61,7 @@ def predict(
     """
     from spatialflow.inference.folder import find_photos, predict_folder
 
+    tiling = _tiling(tile, tile_size, tile_overlap)
     photos = find_photos(images)
     from spatialflow.checkpoints import load_model
     from spatialflow.inference import Predictor
@@ -34,7 +70,7 @@ def predict(
     choose(device, cast(Precision, precision))
     predictor = Predictor(load_model(checkpoint), device, cast(Precision, precision), tta)
     say(f"running on {predictor.hardware}{', with test-time augmentation' if tta else ''}")
-    replaced = note_of_earlier(out)
+    replaced = "" if resume else note_of_earlier(out)
     with progress("predict") as (show,):
 
         def report(done: int, failure: str | None) -> None:
@@ -42,7 +78,31 @@ def predict(
             if failure:
                 complain("skipped", failure, "bold yellow")
 
-        result = predict_folder(predictor, photos, out, overlay=overlay, progress=report)
-    say(f"{result.done} of {len(photos)} photos done: {result.json_path}{replaced}")
+        result = predict_folder(
+            predictor,
+            photos,
+            out,
+            overlay=overlay,
+            tiling=tiling,
+            resume=resume,
+            progress=report,
+            note=lambda line: complain("note", line, "bold"),
+        )
+    taken = f" ({result.taken} of them by an earlier run)" if result.taken else ""
+    say(f"{result.done} of {len(photos)} photos done{taken}: {result.json_path}{replaced}")
     if result.failed:
         raise typer.Exit(1)
+
+
+def _tiling(tile: bool, side: int | None, overlap: float | None) -> "Tiling | None":
+    """What the three options together say.
+
+    Raises:
+        ConfigError: a number is out of range.
+    """
+    if not tile and side is None and overlap is None:
+        return None
+    from spatialflow.inference.tiles import Tiling
+
+    given = {"side": side, "overlap": overlap}
+    return Tiling(**{key: value for key, value in given.items() if value is not None})  # type: ignore[arg-type]

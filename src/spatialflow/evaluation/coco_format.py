@@ -1,7 +1,7 @@
 """Predictions as a COCO-panoptic result (cocodataset.org/#format-results): a folder of PNGs and one JSON."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Any, Self
@@ -13,7 +13,7 @@ from spatialflow.data.panoptic_files import image_entry, is_png_inside, listed_p
 from spatialflow.data.panoptic_json import ImageInfo
 from spatialflow.errors import OutputError
 from spatialflow.evaluation.ranks import ALONE, Ranks
-from spatialflow.files import check_writable_folder, write_json
+from spatialflow.files import check_writable_folder, link_or_copy, write_json
 from spatialflow.image_io import write_photo
 from spatialflow.panoptic_annotation import ImageId
 from spatialflow.staging import Staging, check_ours, remove_earlier
@@ -40,12 +40,15 @@ class ResultWriter:
         PosixPath('out/panoptic.json')
     """
 
-    def __init__(self, folder: str | os.PathLike[str], name: str = "panoptic") -> None:
+    def __init__(
+        self, folder: str | os.PathLike[str], name: str = "panoptic", keep_left: bool = False
+    ) -> None:
         """Make a hidden folder for what is to come, one for each process.
 
         Args:
             folder: of the result.
             name: of the JSON file and the folder of PNGs.
+            keep_left: see :class:`Staging`.
 
         Raises:
             OutputError: it cannot be written to, or its JSON file is of something else.
@@ -54,7 +57,7 @@ class ResultWriter:
         self.json_path = self.folder / f"{name}.json"
         check_ours(self.json_path, INFO)
         self._name = name
-        self._staging = Staging(self.folder, name)
+        self.staging = Staging(self.folder, name, keep_left)
         self._entries: dict[ImageId, dict[str, Any]] = {}
         self._file_names: set[str] = set()
 
@@ -65,7 +68,7 @@ class ResultWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Remove what has not been shown."""
-        self._staging.__exit__(kind, error, trace)
+        self.staging.__exit__(kind, error, trace)
 
     def __len__(self) -> int:
         """Number of predictions so far."""
@@ -90,25 +93,62 @@ class ResultWriter:
             OutputError: a file cannot be written.
             ValueError: the image or the name was added before, or the name leaves the folder.
         """
+        png, picture = self._places(image_id, png_name)
+        prediction.save(png)
+        if overlay is not None:
+            overlay.thumbnail((_JPEG_SIDE, _JPEG_SIDE))
+            write_photo(picture, overlay)
+        self._list(prediction.to_coco(image_id, png_name))
+
+    def adopt(self, entry: Mapping[str, Any], png: Path, overlay: Path | None = None) -> None:
+        """Take over one prediction of an earlier run.
+
+        Args:
+            entry: as ``annotations`` is to have it.
+            png: its file now, which stays; also linked where the disk can.
+            overlay: likewise of the picture.
+
+        Raises:
+            OutputError: a file cannot be written.
+            ValueError: see :meth:`add`.
+        """
+        places = self._places(entry["image_id"], entry["file_name"])
+        for source, place in zip((png, overlay), places, strict=True):
+            if source is not None:
+                link_or_copy(source, place)
+        self._list(dict(entry))
+
+    def _places(self, image_id: ImageId, png_name: str) -> tuple[Path, Path]:
+        """Where a PNG and its picture wait."""
         name = PurePosixPath(png_name)
         if not is_png_inside(name):
             raise ValueError(f"{png_name!r} is not the name of a PNG inside the folder")
         if image_id in self._entries or png_name in self._file_names:
             raise ValueError(f"image {image_id!r} or {png_name!r} was added before")
-        prediction.save(self._staging.hidden / self._name / name)
-        if overlay is not None:
-            overlay.thumbnail((_JPEG_SIDE, _JPEG_SIDE))
-            write_photo(self._staging.hidden / OVERLAYS / name.with_suffix(".jpg"), overlay)
-        self._entries[image_id] = prediction.to_coco(image_id, png_name)
-        self._file_names.add(png_name)
+        hidden = self.staging.hidden
+        return hidden / self._name / name, hidden / OVERLAYS / name.with_suffix(".jpg")
 
-    def close(self, categories: Categories, images: Sequence[ImageInfo] = (), ranks: Ranks = ALONE) -> Path:
+    def _list(self, entry: dict[str, Any]) -> None:
+        self._entries[entry["image_id"]] = entry
+        self._file_names.add(entry["file_name"])
+
+    def close(
+        self,
+        categories: Categories,
+        images: Sequence[ImageInfo] = (),
+        ranks: Ranks = ALONE,
+        *,
+        also: Sequence[Path] = (),
+        run: Mapping[str, Any] | None = None,
+    ) -> Path:
         """Replace an earlier result by this one.
 
         Args:
             categories: of the predictions.
             images: the photos of all processes, which results need not describe; their order is the list's.
             ranks: the processes that write this one result; all of them close it.
+            also: files of an earlier run that was killed while it showed its result; replaced, too.
+            run: how the result was made, for the JSON file's ``run``.
 
         Returns:
             The path of the JSON file.
@@ -119,28 +159,29 @@ class ResultWriter:
         entries = {
             entry["image_id"]: entry for part in ranks.gather(self._entries) for entry in part.values()
         }
-        self._check_free()
-        self._staging.check_places()
+        earlier = [*self._earlier(), *also]
+        self._check_free(earlier)
+        self.staging.check_places()
         ranks.wait()
         if ranks.is_first:  # the JSON first, so that none is left that names missing PNGs
-            remove_earlier([self.json_path, *self._earlier()])
+            remove_earlier([self.json_path, *earlier])
         ranks.wait()
         check_writable_folder(self.folder / self._name)
-        self._staging.show()
+        self.staging.show()
         ranks.wait()
         if ranks.is_first:
             ordered = [entries[image.id] for image in images] or list(entries.values())
-            self._write_list(ordered, categories, images)
+            self._write_list(ordered, categories, images, run)
         ranks.wait()
         return self.json_path
 
-    def _check_free(self) -> None:
+    def _check_free(self, earlier: Sequence[Path]) -> None:
         """See that what has been written so far replaces nothing but files of an earlier result.
 
         Raises:
             OutputError: it names the file that is in the way.
         """
-        target = self._staging.in_the_way(allowed=set(self._earlier()))
+        target = self.staging.in_the_way(allowed=set(earlier))
         if target is not None:
             raise OutputError(
                 f"{target}: is of no earlier result that {self.json_path} lists, so it is not replaced; "
@@ -154,7 +195,11 @@ class ResultWriter:
         return [self.folder / self._name / png for png in pngs] + pictures
 
     def _write_list(
-        self, entries: list[dict[str, Any]], categories: Categories, images: Sequence[ImageInfo]
+        self,
+        entries: list[dict[str, Any]],
+        categories: Categories,
+        images: Sequence[ImageInfo],
+        run: Mapping[str, Any] | None,
     ) -> None:
         """Write the JSON file, atomically; ``entries`` are those of all processes."""
         content = {
@@ -162,5 +207,6 @@ class ResultWriter:
             "images": [image_entry(image) for image in images],
             "annotations": entries,
             "categories": categories.to_json(),
+            **({} if run is None else {"run": run}),
         }
         write_json(self.json_path, content)

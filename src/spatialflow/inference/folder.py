@@ -1,30 +1,26 @@
 """``spatialflow predict``: photos in, a folder of results out."""
 
 import glob
-import logging
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from concurrent.futures import Future
 from pathlib import Path
 
-from spatialflow.data.panoptic_json import ImageInfo
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
 from spatialflow.errors import DataError
-from spatialflow.evaluation.coco_format import ResultWriter
-from spatialflow.image_io import PHOTO_SUFFIXES, read_photo
-from spatialflow.inference.predictor import Predictor
-
-_log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class FolderResult:
-    """What became of a list of photos."""
-
-    json_path: Path
-    done: int
-    failed: tuple[str, ...]
-    """One line for each photo that could not be read."""
+from spatialflow.image_io import PHOTO_SUFFIXES, pillow_warnings, read_photo
+from spatialflow.inference.ahead import ahead
+from spatialflow.inference.folder_run import FolderResult, FolderRun, Listed
+from spatialflow.inference.photo_predictor import PhotoPredictor
+from spatialflow.inference.picture import picture_of
+from spatialflow.inference.resuming import key_of
+from spatialflow.inference.tiles import Tiling
+from spatialflow.photo import check_local, note_on
+from spatialflow.structures import PanopticPrediction
 
 
 def find_photos(sources: Sequence[str]) -> list[Path]:
@@ -56,6 +52,7 @@ def _photos_of(source: str) -> list[Path]:
         return photos
     if path.exists():
         return [path]
+    check_local(source)
     if not glob.has_magic(source):
         raise DataError(f"{source}: no such photo or folder; check the path")
     matches = [Path(f) for f in sorted(glob.glob(source, recursive=True)) if Path(f).is_file()]  # noqa: PTH207
@@ -65,68 +62,113 @@ def _photos_of(source: str) -> list[Path]:
 
 
 def predict_folder(
-    predictor: Predictor,
+    predictor: PhotoPredictor,
     photos: Sequence[Path],
     out: str | os.PathLike[str],
     *,
     overlay: bool = True,
+    tiling: Tiling | None = None,
+    resume: bool = False,
     progress: Callable[[int, str | None], object] = lambda done, failure: None,
+    note: Callable[[str], object] = lambda line: None,
 ) -> FolderResult:
     """Segment photos one after the other.
 
     ``out`` receives ``panoptic.json`` (COCO panoptic, with ``image_id`` the photo's place in the list),
     ``panoptic/NAME.png`` and ``overlay/NAME.jpg``, all at the end and in the place of an earlier result. A
     photo that cannot be read is reported and left out; if none can be read, there is no result. When
-    interrupted, the photos that are done are the result, unless there is an earlier one, which then stays.
+    interrupted, the photos that are done are the result, unless there is an earlier one, which then stays;
+    what is done waits out of sight for a run with ``resume``, also when this run is killed.
 
     Args:
         predictor: the model.
         photos: their names, without the folder, name the results; a name met again gets a number.
         out: made if need be.
         overlay: also write pictures with class names.
+        tiling: how to cut large photos; whole by default.
+        resume: take over photos that an earlier run into ``out`` has done, if their name, size in bytes and
+            time of change are the same. The result is that of an uninterrupted run.
         progress: called after each photo with the number so far, and what was wrong with it, if anything.
+        note: called with what the user should know of a photo, in one line.
 
     Raises:
         DataError: no photo could be read.
-        OutputError: ``out`` cannot be written to, or the disk is full.
+        OutputError: ``out`` cannot be written to, or the disk is full; or, with ``resume``, holds results of
+            another model or of other settings.
     """
-    images, failed, names = [], [], set[str]()
-    shared = Counter(photo.name for photo in photos)
-    with ResultWriter(out) as writer:
+    settings = {**predictor.settings, "tiles": "none" if tiling is None else str(tiling)}
+    listed = _listed(photos)
+    with FolderRun(out, settings, overlay=overlay, resume=resume) as run, pillow_warnings():
+        waiting = [photo.path for photo in listed if not run.is_done(photo)]
+        segment = _Segmenting(predictor, tiling, overlay, note)
+        left = iter(listed)
         try:
-            for number, photo in enumerate(photos, start=1):
-                failure = None
-                try:
-                    pixels = read_photo(photo)
-                    prediction = predictor.predict(pixels)
-                except DataError as error:
-                    if len(photos) == 1:
-                        raise
-                    failure = str(error)
-                    failed.append(failure)
-                else:
-                    name = _free_name(photo.stem, names)
-                    writer.add(
-                        number, f"{name}.png", prediction, prediction.plot(pixels) if overlay else None
-                    )
-                    file_name = photo.name if shared[photo.name] == 1 else photo.as_posix()
-                    images.append(ImageInfo(number, file_name, pixels.shape[0], pixels.shape[1]))
-                progress(number, failure)
+            with ahead(_read, waiting, 1) as readings:
+                for photo in left:
+                    failure = None
+                    try:
+                        if run.is_done(photo):
+                            run.take(photo)
+                        else:
+                            run.add(photo, *segment(photo.path, next(readings)))
+                    except DataError as error:
+                        if len(photos) == 1:
+                            raise
+                        failure = str(error)
+                        run.failed.append(failure)
+                    progress(photo.number, failure)
         except KeyboardInterrupt:
-            if images and not writer.json_path.exists():  # what is done is a result, if there is none yet
-                path = writer.close(predictor.categories, images)
-                _log.info("interrupted: %s has the %d photos that are done", path, len(images))
+            for photo in filter(run.is_done, left):
+                run.take(photo)
+            run.interrupt(predictor.categories)
             raise
-        if not images:
+        if not len(run):
             raise DataError(f"none of the {len(photos)} photos could be read; there is no result")
-        path = writer.close(predictor.categories, images)
-    return FolderResult(path, len(images), tuple(failed))
+        return run.close(predictor.categories)
 
 
-def _free_name(stem: str, taken: set[str]) -> str:
-    """The stem, or the stem with the first number that makes it new."""
-    name, number = stem, 2
-    while name in taken:
-        name, number = f"{stem}-{number}", number + 1
-    taken.add(name)
-    return name
+class _Segmenting:
+    """From a photo that is being read to its result, and notes for the user."""
+
+    def __init__(
+        self,
+        predictor: PhotoPredictor,
+        tiling: Tiling | None,
+        overlay: bool,
+        note: Callable[[str], object],
+    ) -> None:
+        self._predictor = predictor
+        self._tiling = tiling
+        self._overlay = overlay
+        self._note = note
+        self._has_advised = False
+
+    def __call__(
+        self, photo: Path, reading: Future[tuple[NDArray[np.uint8], str | None]]
+    ) -> tuple[PanopticPrediction, Image.Image | None]:
+        """Its prediction, and its picture."""
+        pixels, line = reading.result()
+        if line is not None:
+            self._note(line)
+        height, width = pixels.shape[:2]
+        if self._tiling is None and not self._has_advised and self._predictor.advises_tiles((height, width)):
+            self._has_advised = True
+            self._note(
+                f"{photo}: {width}x{height} pixels are shrunk to {max(self._predictor.network_scale)} on the "
+                f"longer side for the network; --tile would find small things"
+            )
+        prediction = self._predictor.predict(pixels, tile=self._tiling or False)
+        return prediction, picture_of(prediction, pixels) if self._overlay else None
+
+
+def _read(photo: Path) -> tuple[NDArray[np.uint8], str | None]:
+    return read_photo(photo), note_on(photo)
+
+
+def _listed(photos: Sequence[Path]) -> list[Listed]:
+    """Photos with what results call them: the name, with the folder if others have the same."""
+    shared = Counter(photo.name for photo in photos)
+    return [
+        Listed(number, photo, photo.name if shared[photo.name] == 1 else photo.as_posix(), key_of(photo))
+        for number, photo in enumerate(photos, start=1)
+    ]

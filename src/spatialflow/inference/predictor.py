@@ -1,7 +1,9 @@
 """Image in, panoptic prediction out: the one road for the command line, Python and everything that serves."""
 
 import copy
-from collections.abc import Sequence
+import functools
+import hashlib
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
@@ -10,6 +12,7 @@ from torch import Tensor
 
 from spatialflow.config import MergeConfig
 from spatialflow.data.transforms import Scale, normalise_and_pad, resize_image, resized_size
+from spatialflow.inference.photo_predictor import PhotoPredictor, several
 from spatialflow.models.fusion import fuse_batch_norm
 from spatialflow.models.spatialflow import SpatialFlow
 from spatialflow.photo import Photo, as_photo
@@ -20,7 +23,7 @@ from spatialflow.stopwatch import stage
 from spatialflow.structures import PanopticPrediction
 
 
-class Predictor:
+class Predictor(PhotoPredictor):
     """Runs a model on photos of any size.
 
     The model is copied, its BatchNorm folded into its convolutions, and the copy moved to where it runs
@@ -57,25 +60,51 @@ class Predictor:
         """The model as it runs: BatchNorm folded, on its device, in its precision and memory layout."""
         return self._model
 
-    def predict(self, image: Photo) -> PanopticPrediction:
-        """Segment one photo.
+    @functools.cached_property
+    def settings(self) -> dict[str, str]:
+        """Digests of weights and configuration, and how the network is computed."""
+        weights = hashlib.blake2b(digest_size=8)
+        for key, tensor in self._model.state_dict().items():
+            weights.update(key.encode())
+            weights.update(tensor.cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+        data = {key: getattr(self.config.data, key) for key in ("mean", "std", "test_scale")}
+        described = (
+            self.config.model.model_dump(),
+            data,
+            self.config.data.tta.model_dump(exclude={"in_evaluation"}),
+        )
+        config = hashlib.blake2b(repr((described, self.categories.to_json())).encode(), digest_size=8)
+        return {
+            "weights": weights.hexdigest(),
+            "configuration": config.hexdigest(),
+            "device": self.hardware.device.type,
+            "precision": self.hardware.precision,
+            "test-time augmentation": "yes" if self.tta else "no",
+        }
 
-        Raises:
-            DataError: a path that is no readable image, or an array of another shape or type.
-        """
-        return self.predict_many([image])[0]
+    @property
+    def network_scale(self) -> tuple[int, int]:
+        """``data.test_scale`` of the model."""
+        return self.config.data.test_scale
 
-    def predict_many(self, images: Sequence[Photo]) -> list[PanopticPrediction]:
-        """Segment several photos in one batch; alike in shape they pad each other least.
+    @property
+    def stuff_area(self) -> int:
+        """``model.merge.stuff_area`` of the model."""
+        return self.config.model.merge.stuff_area
 
-        With test-time augmentation they are segmented one after the other.
-        """
-        return [merge_found(self._model, found) for found in self.find(images)]
+    def segment_photos(
+        self, photos: Sequence[NDArray[np.uint8]], *, stuff_area: int | None = None
+    ) -> list[PanopticPrediction]:
+        """Segment (H, W, 3) arrays in one batch; see :meth:`PhotoPredictor.segment_photos`."""
+        config = self.config.model.merge
+        if stuff_area is not None:
+            config = config.model_copy(update={"stuff_area": stuff_area})
+        return [self.merge(found, config) for found in self.find(photos)]
 
-    def find(self, images: Sequence[Photo]) -> list[Found]:
+    def find(self, images: Iterable[Photo]) -> list[Found]:
         """Detections, masks and stuff maps of several photos, before the merge."""
         with stage("decode"):
-            photos = [as_photo(image) for image in images]
+            photos = [as_photo(image) for image in several(images)]
         if not photos:
             return []
         if self.tta:

@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 MASK_THRESHOLD = 0.5
+_STRIP_PIXELS = 1 << 22
+"""Probabilities of a mask held at a time: those of a thing as large as a large photo are no small matter."""
 
 
 class MaskWindow(NamedTuple):
@@ -44,7 +46,13 @@ def paste_mask(
     size = probabilities.shape[0]
     x, horizontal = _samples(float(box[0]), float(box[2]), width, size)
     y, vertical = _samples(float(box[1]), float(box[3]), height, size)
-    return MaskWindow(y, x, vertical @ probabilities @ horizontal.T >= MASK_THRESHOLD)
+    rows = vertical @ probabilities
+    step = max(1, _STRIP_PIXELS // max(len(horizontal), 1))
+    pixels = np.empty((len(rows), len(horizontal)), np.bool_)
+    for start in range(0, len(rows), step):
+        strip = slice(start, start + step)
+        np.greater_equal(rows[strip] @ horizontal.T, MASK_THRESHOLD, out=pixels[strip])
+    return MaskWindow(y, x, pixels)
 
 
 def _samples(start: float, end: float, limit: int, size: int) -> tuple[int, NDArray[np.float32]]:

@@ -15,6 +15,9 @@ from spatialflow.config import MergeConfig
 from spatialflow.postprocess.masks import paste_mask
 from spatialflow.structures import PanopticPrediction, Segment
 
+_STRIP_PIXELS = 1 << 22
+"""Of a map, that are worked on at a time."""
+
 
 class Instances(NamedTuple):
     """Things of one image on the CPU, by descending score."""
@@ -105,14 +108,18 @@ def _paint_stuff(
     categories: Categories,
     config: MergeConfig,
 ) -> None:
-    free = canvas.ids == 0
-    areas = np.bincount(stuff[free], minlength=categories.num_stuff_channels)
+    strips = strips_of(stuff.shape[0], stuff.shape[1])
+    areas = np.zeros(max(categories.num_stuff_channels, 1), np.int64)
+    for strip in strips:  # 8 bytes a pixel while they are counted
+        areas += np.bincount(stuff[strip][canvas.ids[strip] == 0], minlength=len(areas))
     table = np.zeros(len(areas), np.int32)
     for label in range(categories.num_things, len(categories)):
         channel = categories.stuff_channel(label)
         if areas[channel] >= max(config.stuff_area, 1):
             table[channel] = canvas.new_id(label, float(scores[channel]))
-    np.copyto(canvas.ids, table[stuff], where=free)
+    for strip in strips:
+        below = canvas.ids[strip]
+        np.copyto(below, table[stuff[strip]], where=below == 0)
 
 
 def _fill_box(
@@ -140,19 +147,28 @@ def segment_geometry(ids: NDArray[np.int32], count: int) -> tuple[NDArray[np.int
         (count,) pixels and (count, 4) x1, y1, x2, y2 with exclusive ends.
     """
     height, width = ids.shape
-    flat = ids.ravel()
-    # Runs of equal ids; a run never crosses the end of a row.
-    is_start = np.empty(flat.size, bool)
-    np.not_equal(flat[1:], flat[:-1], out=is_start[1:])
-    is_start[::width] = True
-    starts = np.flatnonzero(is_start)
-    ends = np.append(starts[1:], flat.size)
-    owner = flat[starts]
-    areas = np.bincount(owner, ends - starts, minlength=count + 1).astype(np.int64)
+    areas = np.zeros(count + 1, np.int64)
     boxes = np.tile(np.array([width, height, 0, 0]), (count + 1, 1))
-    row, left = np.divmod(starts, width)
-    np.minimum.at(boxes[:, 0], owner, left)
-    np.minimum.at(boxes[:, 1], owner, row)
-    np.maximum.at(boxes[:, 2], owner, left + (ends - starts))
-    np.maximum.at(boxes[:, 3], owner, row + 1)
+    for strip in strips_of(height, width):
+        flat = ids[strip].ravel()
+        # Runs of equal ids; a run never crosses the end of a row.
+        is_start = np.empty(flat.size, bool)
+        np.not_equal(flat[1:], flat[:-1], out=is_start[1:])
+        is_start[::width] = True
+        starts = np.flatnonzero(is_start)
+        ends = np.append(starts[1:], flat.size)
+        owner = flat[starts]
+        areas += np.bincount(owner, ends - starts, minlength=count + 1).astype(np.int64)
+        row, left = np.divmod(starts, width)
+        row += strip.start
+        np.minimum.at(boxes[:, 0], owner, left)
+        np.minimum.at(boxes[:, 1], owner, row)
+        np.maximum.at(boxes[:, 2], owner, left + (ends - starts))
+        np.maximum.at(boxes[:, 3], owner, row + 1)
     return areas[1:], boxes[1:]
+
+
+def strips_of(height: int, width: int) -> list[slice]:
+    """Rows of a map, so many at a time that what is computed of them stays small beside a large photo."""
+    step = max(1, _STRIP_PIXELS // width)
+    return [slice(top, min(top + step, height)) for top in range(0, height, step)]

@@ -5,6 +5,8 @@ from torch import Tensor
 
 _CHUNK_ELEMENTS = 1 << 20
 """Interpolated logits held at a time: a few MB stay in the processor's cache."""
+_STRIP_PIXELS = 1 << 22
+"""Of the photo, that are worked on at a time: what is indexed takes 16 bytes a pixel."""
 
 
 def stuff_map(logits: Tensor, image_size: tuple[int, int], output_size: tuple[int, int]) -> Tensor:
@@ -32,19 +34,24 @@ def stuff_map(logits: Tensor, image_size: tuple[int, int], output_size: tuple[in
     agree = torch.zeros_like(best, dtype=torch.bool)
     first = best[:-1, :-1]
     agree[:-1, :-1] = (first == best[1:, :-1]) & (first == best[:-1, 1:]) & (first == best[1:, 1:])
-    result = best[top][:, left]
-    rows, columns = (~agree[top][:, left]).nonzero(as_tuple=True)
     pixels = pixels.flatten(0, 1)
     last_row, last_column = low_height - 1, low_width - 1
     chunk = max(1, _CHUNK_ELEMENTS // channels)
-    for row, column in zip(rows.split(chunk), columns.split(chunk), strict=True):
-        y, x = top[row], left[column]
-        next_y, next_x = (y + 1).clamp(max=last_row), (x + 1).clamp(max=last_column)
-        weight = vertical[row, None]
-        before = torch.lerp(pixels[y * low_width + x], pixels[next_y * low_width + x], weight)
-        after = torch.lerp(pixels[y * low_width + next_x], pixels[next_y * low_width + next_x], weight)
-        fine = torch.lerp(before, after, horizontal[column, None])
-        result[row, column] = fine.argmax(dim=1).to(torch.uint8)
+    result = torch.empty(output_size, dtype=torch.uint8, device=logits.device)
+    step = max(1, _STRIP_PIXELS // output_size[1])
+    for start in range(0, output_size[0], step):
+        strip, strip_top = result[start : start + step], top[start : start + step]
+        strip_vertical = vertical[start : start + step]
+        strip.copy_(best[strip_top][:, left])
+        rows, columns = (~agree[strip_top][:, left]).nonzero(as_tuple=True)
+        for row, column in zip(rows.split(chunk), columns.split(chunk), strict=True):
+            y, x = strip_top[row], left[column]
+            next_y, next_x = (y + 1).clamp(max=last_row), (x + 1).clamp(max=last_column)
+            weight = strip_vertical[row, None]
+            before = torch.lerp(pixels[y * low_width + x], pixels[next_y * low_width + x], weight)
+            after = torch.lerp(pixels[y * low_width + next_x], pixels[next_y * low_width + next_x], weight)
+            fine = torch.lerp(before, after, horizontal[column, None])
+            strip[row, column] = fine.argmax(dim=1).to(torch.uint8)
     return result
 
 
