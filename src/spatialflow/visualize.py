@@ -33,6 +33,7 @@ def draw_overlay(
     labels: bool = True,
     scores: bool = True,
     min_side: int = 400,
+    color_by_id: bool = False,
 ) -> Image.Image:
     """Draw segments over a photo: things tinted and outlined one by one, stuff calmer, all with class names.
 
@@ -47,6 +48,8 @@ def draw_overlay(
         scores: write each thing's score behind its name; leave out for ground truth.
         min_side: a photo whose shorter side is much below this many pixels is enlarged by the nearest whole
             factor, so that names can be read; 0 to keep its size.
+        color_by_id: tell things of one category apart by their ids, not by their order in the list: in a
+            video each keeps its colour.
 
     Returns:
         RGB picture, of the photo's size times that factor.
@@ -69,7 +72,7 @@ def draw_overlay(
             np.uint8
         )
         index = _enlarge_smoothly(index, factor)
-    colors = _instance_colors(segments)
+    colors = _instance_colors(segments, color_by_id)
     picture = Image.fromarray(_tint(photo, index, segments, colors))
     if labels:
         _write_labels(picture, index, segments, colors, scores)
@@ -139,12 +142,12 @@ def _enlarge_smoothly(index: NDArray[np.uint16], factor: int) -> NDArray[np.uint
     return enlarged
 
 
-def _instance_colors(segments: "Sequence[Segment]") -> list[tuple[int, int, int]]:
+def _instance_colors(segments: "Sequence[Segment]", by_id: bool = False) -> list[tuple[int, int, int]]:
     """Each category's colour; further instances of a thing vary it a little, always in the same order."""
     seen: Counter[int] = Counter()
     colors = []
     for segment in segments:
-        ordinal = seen[segment.category.id] if segment.is_thing else 0
+        ordinal = (segment.id if by_id else seen[segment.category.id]) if segment.is_thing else 0
         seen[segment.category.id] += 1
         colors.append(_vary(segment.category.color, ordinal))
     return colors

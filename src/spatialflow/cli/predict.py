@@ -7,6 +7,7 @@ import typer
 
 from spatialflow.cli.console import complain, progress, say
 from spatialflow.cli.options import CheckpointOption, Device, PrecisionOption, Tta, note_of_earlier
+from spatialflow.cli.predict_video import Json, MaxFrames, Stride, has_video, predict_videos
 
 
 def predict(
@@ -17,6 +18,9 @@ def predict(
     device: Device = "auto",
     precision: PrecisionOption = "auto",
     tta: Tta = False,
+    json: Json = True,
+    max_frames: MaxFrames = None,
+    stride: Stride = 1,
 ) -> None:
     """Segment photos: panoptic PNGs, one COCO-panoptic JSON, overlay pictures.
 
@@ -24,6 +28,9 @@ def predict(
 
     Example: spatialflow predict photos/ --checkpoint tiny --out results
     """
+    if has_video(images):
+        predict_videos(images, checkpoint, out, device, precision, tta, json, max_frames, stride)
+        return
     from spatialflow.inference.folder import find_photos, predict_folder
 
     photos = find_photos(images)
