@@ -6,6 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import av
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -130,3 +131,27 @@ def moving_square(num_frames: int, size: tuple[int, int] = (48, 64)) -> Iterator
         left = 2 * number % (size[1] - 12)
         photo[10:22, left : left + 12] = (220, 60, 30)
         yield photo
+
+
+def add_tone(path: Path, out: Path, codec: str = "aac", seconds: float = 3.0) -> Path:
+    """The same video with a tone beside its pictures."""
+    with av.open(str(path)) as source, av.open(str(out), "w") as container:
+        pictures = source.streams.video[0]
+        copied = container.add_stream_from_template(pictures)
+        sound = container.add_stream(codec, rate=48000, layout="mono")
+        for packet in source.demux(pictures):
+            if packet.dts is not None:
+                packet.stream = copied
+                container.mux(packet)
+        put_tone(container, sound, seconds)
+    return out
+
+
+def put_tone(container: Any, sound: Any, seconds: float) -> None:
+    size = 1024
+    for start in range(0, int(seconds * 48000), size):
+        wave = np.sin(np.arange(start, start + size) * 2 * np.pi * 440 / 48000).astype(np.float32) * 0.3
+        frame = av.AudioFrame.from_ndarray(wave[None], format="fltp", layout="mono")
+        frame.sample_rate, frame.pts = 48000, start
+        container.mux(sound.encode(frame))
+    container.mux(sound.encode(None))

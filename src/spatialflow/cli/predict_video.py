@@ -26,7 +26,7 @@ from spatialflow.video.sources import Source, SourceKind, is_video, parse_source
 if TYPE_CHECKING:
     from spatialflow.precision import Precision
     from spatialflow.video import VideoResult
-    from spatialflow.video.segment import FramePredictor
+    from spatialflow.video.run import FramePredictor
 
 Json = Annotated[
     bool, typer.Option("--json/--no-json", help="Of videos: also write panoptic frames and their JSON.")

@@ -1,71 +1,30 @@
-"""Frames of video files, streams and webcams, one after the other."""
+"""Frames of video files and streams, one after the other."""
 
-import contextlib
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import Any, Self
 
+import av
 import numpy as np
+from av.container import InputContainer
+from av.error import ExitError, FFmpegError
+from av.stream import Disposition
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from spatialflow.errors import DataError
+from spatialflow.video.frames import LIVE_TICK, Frame, VideoInfo, VideoReader, since
 from spatialflow.video.sources import Source, SourceKind
-
-if TYPE_CHECKING:
-    from av.container import InputContainer
-    from av.video.frame import VideoFrame
-    from av.video.stream import VideoStream
+from spatialflow.video.webcam import WebcamReader
 
 TIMEOUT = 10.0
 """Seconds that a stream may take to answer, or to go on."""
-_LIVE_TICK = Fraction(1, 1000)
-"""Of live sources, whose frames are dated as they come in."""
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """One picture of a video."""
-
-    pixels: NDArray[np.uint8]
-    """(H, W, 3) RGB, upright."""
-    time: Fraction
-    """Seconds since the first one."""
-
-
-@dataclass(frozen=True, slots=True)
-class VideoInfo:
-    """What is known of a video at its first frame."""
-
-    size: tuple[int, int]
-    """(H, W) of the first frame, upright."""
-    rate: Fraction
-    """Frames a second, on average."""
-    tick: Fraction
-    """Seconds; all times are multiples of it."""
-    total: int | None
-    """Frames, as the file says; None where nobody knows."""
-    is_live: bool
-    """Whether frames come on their own, at the pace of what they show."""
-    aspect: Fraction = Fraction(1)
-    """Width of a pixel by its height."""
-
-
-class VideoReader(Protocol):
-    """Frames of one source."""
-
-    info: VideoInfo
-    problem: str | None
-    """After the last frame: what ended the video before its time, or was wrong on the way."""
-
-    def __iter__(self) -> Iterator[Frame]: ...
-    def __enter__(self) -> Self: ...
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
+_SLACK, _SLACK_FRAMES = Fraction(3, 100), 3
+"""By how much a file may be shorter than it says, as a share and in frames."""
 
 
 def open_video(source: Source, timeout: float = TIMEOUT) -> VideoReader:
@@ -126,7 +85,7 @@ class FileReader:
         begin = time.monotonic()
         for frame in _chain(self._first, self._decoded):
             if self.info.is_live:
-                now = _since(begin)
+                now = since(begin)
             else:
                 now = last + step if frame.pts is None else (frame.pts - start) * self.info.tick
             if count and now <= last:  # damaged, or two streams glued together
@@ -136,17 +95,17 @@ class FileReader:
             last, count = now, count + 1
         if self.problem is None and self._damaged:
             self.problem = f"{self._damaged} damaged pieces could not be decoded and are left out"
-        elif self.problem is None and self._is_short(count, last):
+        elif self.problem is None and self._is_short(last):
             self.problem = f"it breaks off after {count} of {self.info.total} frames"
 
-    def _is_short(self, count: int, last: Fraction) -> bool:
-        """Whether the file says that there is more; by a tenth, as such numbers are not always exact."""
-        total = self.info.total
-        return total is not None and count < 0.9 * total and last < Fraction(9, 10) * total / self.info.rate
+    def _is_short(self, last: Fraction) -> bool:
+        """Whether the file says that it is longer; by some frames, as such numbers are not always exact."""
+        if self.info.is_live or self._duration is None:
+            return False
+        missing = self._duration - last
+        return missing > max(_SLACK_FRAMES / self.info.rate, _SLACK * self._duration)
 
-    def _decode(self) -> Iterator["VideoFrame"]:
-        from av.error import FFmpegError
-
+    def _decode(self) -> Iterator[VideoFrame]:
         packets = self._container.demux(self._stream)
         while True:
             try:
@@ -163,91 +122,29 @@ class FileReader:
                 continue
             yield from frames
 
-    def _describe(self, first: "VideoFrame") -> VideoInfo:
+    def _describe(self, first: VideoFrame) -> VideoInfo:
         stream = self._stream
         rate = stream.average_rate or stream.guessed_rate or Fraction(30)
-        duration = None
-        if stream.duration and stream.time_base:
-            duration = stream.duration * stream.time_base
-        elif self._container.duration:
-            duration = Fraction(self._container.duration, 1_000_000)
+        duration = self._duration = _duration(self._container, stream)
         is_live = self._source.kind is SourceKind.STREAM or (
             self._source.kind is SourceKind.WEB and duration is None
         )
         total = stream.frames or (round(duration * rate) if duration else 0)
         height, width = _pixels(first).shape[:2]
         aspect = Fraction(stream.sample_aspect_ratio or 1)
+        tick = LIVE_TICK if is_live else (stream.time_base or LIVE_TICK)
         return VideoInfo(
             (height, width),
             rate,
-            _LIVE_TICK if is_live else (stream.time_base or _LIVE_TICK),
+            tick,
             None if is_live else total or None,
             is_live,
+            (first.pts or 0) * tick,
             1 / aspect if first.rotation % 180 else aspect,
         )
 
 
-class WebcamReader:
-    """A camera of this computer, read by OpenCV, which knows every operating system's."""
-
-    def __init__(self, source: Source) -> None:
-        import cv2
-
-        self.problem: str | None = None
-        self._source = source
-        logging = cv2.utils.logging
-        level = logging.getLogLevel()
-        logging.setLogLevel(logging.LOG_LEVEL_SILENT)  # a missing camera is told below, in one line
-        try:
-            self._camera = cv2.VideoCapture(int(source.name))
-        finally:
-            logging.setLogLevel(level)
-        self._first = self._take()
-        if self._first is None:
-            self._camera.release()
-            raise DataError(
-                f"webcam {source.name}: cannot be opened; see that it is plugged in, free and allowed to "
-                f"you, or try another number (0 is the first)"
-            )
-        rate = self._camera.get(cv2.CAP_PROP_FPS)
-        self.info = VideoInfo(
-            self._first.shape[:2],
-            Fraction(rate).limit_denominator(1001) if 1 <= rate <= 1000 else Fraction(30),
-            _LIVE_TICK,
-            None,
-            is_live=True,
-        )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Let go of the camera."""
-        self._camera.release()
-
-    def __iter__(self) -> Iterator[Frame]:
-        """Frames as they come."""
-        begin, last = time.monotonic(), Fraction(0)
-        pixels, now = self._first, last
-        while pixels is not None:
-            yield Frame(pixels, now)
-            pixels = self._take()
-            last, now = now, max(_since(begin), now + _LIVE_TICK)
-        self.problem = "the webcam gives no more pictures"
-
-    def _take(self) -> NDArray[np.uint8] | None:
-        import cv2
-
-        ok, bgr = self._camera.read()
-        return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False) if ok else None
-
-
-def _open(source: Source, timeout: float) -> "InputContainer":
-    import av
-    from av.error import FFmpegError
-
+def _open(source: Source, timeout: float) -> InputContainer:
     is_file = source.kind is SourceKind.FILE
     if is_file:
         _check_file(Path(source.name))
@@ -283,37 +180,35 @@ def _check_file(path: Path) -> None:
         raise DataError(f"{path}: the video is empty; fetch it again")
 
 
-def _video_stream(container: "InputContainer", source: Source) -> "VideoStream":
-    from av.stream import Disposition
-
+def _video_stream(container: InputContainer, source: Source) -> VideoStream:
     for stream in container.streams.video:
         if not stream.disposition & Disposition.attached_pic:  # the cover of a song
             stream.thread_type = "AUTO"
             return stream
-    raise DataError(f"{source}: holds sound but no video; give a file with pictures")
+    what = "sound but no video" if container.streams.audio else "no video; it may be truncated"
+    raise DataError(f"{source}: holds {what}; give a file with pictures")
 
 
-def _pixels(frame: "VideoFrame") -> NDArray[np.uint8]:
+def _duration(container: InputContainer, stream: VideoStream) -> Fraction | None:
+    """Seconds of the pictures; the shorter, where sound goes on or an edit list leaves pictures out."""
+    said = [Fraction(container.duration, 1_000_000)] if container.duration else []
+    if stream.duration and stream.time_base:
+        said.append(stream.duration * stream.time_base)
+    return min(said, default=None)
+
+
+def _pixels(frame: VideoFrame) -> NDArray[np.uint8]:
     """RGB, turned upright by the rotation that phones write."""
     rgb: NDArray[Any] = frame.to_ndarray(format="rgb24")
     quarters = round(frame.rotation / 90) % 4
     return np.ascontiguousarray(np.rot90(rgb, quarters)) if quarters else rgb
 
 
-def _chain(first: "VideoFrame", others: Iterator["VideoFrame"]) -> Iterator["VideoFrame"]:
+def _chain(first: VideoFrame, others: Iterator[VideoFrame]) -> Iterator[VideoFrame]:
     yield first
     yield from others
 
 
-def _since(begin: float) -> Fraction:
-    return Fraction(round((time.monotonic() - begin) / _LIVE_TICK)) * _LIVE_TICK
-
-
 def _reason(error: Exception) -> str:
     text = getattr(error, "strerror", None) or str(error)
-    with contextlib.suppress(ImportError):
-        from av.error import ExitError
-
-        if isinstance(error, ExitError):  # what the timeout interrupts
-            return "no answer"
-    return str(text)
+    return "no answer" if isinstance(error, ExitError) else str(text)  # what the timeout interrupts

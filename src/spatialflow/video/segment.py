@@ -1,43 +1,25 @@
 """From a video to its overlay and panoptic frames, in one pass and in constant memory."""
 
 import contextlib
-import itertools
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
-from typing import Any, Protocol
 
-import cv2
-import numpy as np
-from numpy.typing import NDArray
-
-from spatialflow.categories import Categories
 from spatialflow.errors import OutputError
 from spatialflow.staging import Staging
-from spatialflow.structures import PanopticPrediction
 from spatialflow.video.frame_files import FrameFiles
-from spatialflow.video.reading import TIMEOUT, Frame, VideoReader, open_video
+from spatialflow.video.reading import TIMEOUT, open_video
+from spatialflow.video.run import FramePredictor, VideoRun
+from spatialflow.video.sound import add_sound
 from spatialflow.video.sources import Source, SourceKind, parse_source
-from spatialflow.video.threads import Ahead, Behind
-from spatialflow.video.tracking import Tracker, TrackerConfig
-from spatialflow.video.writing import SUFFIXES, VideoWriter, is_ours
-from spatialflow.visualize import draw_overlay
+from spatialflow.video.tracking import TrackerConfig
+from spatialflow.video.writing import SUFFIXES, is_ours
 
 _log = logging.getLogger(__name__)
-
-
-class FramePredictor(Protocol):
-    """What a :class:`spatialflow.Predictor` is to a video."""
-
-    @property
-    def categories(self) -> Categories:
-        """Of the predictions."""
-
-    def predict(self, image: NDArray[np.uint8], /) -> PanopticPrediction:
-        """Segment one frame, (H, W, 3) uint8 RGB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +75,7 @@ def segment_video(
         json_out: also write this COCO-panoptic file, and PNGs to the folder of its name without ``.json``.
         progress: called after each frame with the number so far, and of all, if that is known.
         max_frames: stop after so many.
-        stride: take every so-manieth frame only.
+        stride: take every so many'th frame only, from the first on.
         tracker: when two masks are one thing.
         timeout: seconds that a stream may take to answer, or to go on.
 
@@ -112,21 +94,42 @@ def segment_video(
         files = None
         if json_out is not None:
             files = stack.enter_context(FrameFiles(Path(json_out), predictor.categories, video.info.size))
-        run = _Run(predictor, video, staging.hidden / path.name, path, files, tracker, stride)
+        run = VideoRun(predictor, video, staging.hidden / path.name, path, files, tracker, stride)
         begin = time.perf_counter()
         run.go(max_frames, progress)
         if run.is_interrupted and not video.info.is_live:
             if run.frames == 0 or path.exists():
                 raise KeyboardInterrupt
             _log.info("interrupted: %s has the %d frames that are done", path, run.frames)
+        if read.kind is SourceKind.FILE:
+            _add_sound(staging.hidden / path.name, read, video.info.start, path)
         check_output(path, read)
         staging.show()
         if files is not None:
             files.finish()
-        result = run.result(path, None if files is None else files.path, time.perf_counter() - begin)
+        seconds = time.perf_counter() - begin
     if run.is_interrupted and not video.info.is_live:
         raise KeyboardInterrupt
-    return result
+    return VideoResult(
+        path,
+        None if files is None else files.path,
+        run.frames,
+        run.total,
+        run.tracker.num_things,
+        run.dropped,
+        seconds,
+        video.problem,
+        run.is_interrupted,
+    )
+
+
+def _add_sound(hidden: Path, source: Source, start: Fraction, shown: Path) -> None:
+    """Give the overlay the source's sound, if it has any."""
+    silent = hidden.replace(hidden.with_stem("silent"))
+    if add_sound(silent, source.name, hidden, start, shown):
+        silent.unlink()
+    else:
+        silent.replace(hidden)
 
 
 def check_output(path: Path, source: Source) -> None:
@@ -148,96 +151,3 @@ def check_output(path: Path, source: Source) -> None:
             f"{path}: is there already and no overlay of spatialflow, so it is not replaced; choose another "
             f"name"
         )
-
-
-class _Run:
-    """One video on its way: decoded ahead, segmented here, drawn and written behind."""
-
-    def __init__(
-        self,
-        predictor: FramePredictor,
-        video: VideoReader,
-        hidden: Path,
-        shown: Path,
-        files: FrameFiles | None,
-        config: TrackerConfig | None,
-        stride: int,
-    ) -> None:
-        info = video.info
-        self._predictor, self._video, self._files = predictor, video, files
-        self._tracker, self._stride = Tracker(config), stride
-        self._writer = VideoWriter(
-            hidden, info.size, info.rate / stride, info.tick, aspect=info.aspect, shown=shown
-        )
-        self.total = None if info.total is None else -(-info.total // stride)
-        self.frames = self._dropped = 0
-        self.is_interrupted = False
-
-    def go(self, max_frames: int | None, progress: Callable[[int, int | None], object]) -> None:
-        """Do all frames; at Ctrl+C those that are under way, and no more."""
-        info = self._video.info
-        if max_frames is not None:
-            self.total = max_frames if self.total is None else min(self.total, max_frames)
-        ahead = Ahead(self._frames(max_frames), newest=info.is_live)
-        with self._writer:
-            behind = Behind(self._write)
-            try:
-                for frame in ahead:
-                    prediction = self._tracker.update(self._predictor.predict(frame.pixels))
-                    behind.put((frame, prediction))
-                    self.frames += 1
-                    progress(self.frames, self.total)
-            except KeyboardInterrupt:
-                self.is_interrupted = True
-            finally:
-                ahead.close()
-                behind.stop()
-            behind.close()
-            self._dropped = ahead.dropped
-
-    def result(self, path: Path, json_path: Path | None, seconds: float) -> VideoResult:
-        """What became of it."""
-        return VideoResult(
-            path,
-            json_path,
-            self.frames,
-            self.total,
-            self._tracker.num_things,
-            self._dropped,
-            seconds,
-            self._video.problem,
-            self.is_interrupted,
-        )
-
-    def _frames(self, max_frames: int | None) -> Iterator[Frame]:
-        """Every frame that is to be segmented, all of one size."""
-        stop = None if max_frames is None else (max_frames - 1) * self._stride + 1
-        height, width = self._video.info.size
-        for frame in itertools.islice(self._video, 0, stop, self._stride):
-            if frame.pixels.shape[:2] != (height, width):  # some streams change while they run
-                frame = Frame(
-                    cv2.resize(frame.pixels, (width, height), interpolation=cv2.INTER_AREA).astype(
-                        np.uint8, copy=False
-                    ),
-                    frame.time,
-                )
-            yield frame
-
-    def _write(self, item: tuple[Frame, PanopticPrediction]) -> None:
-        frame, prediction = item
-        self._writer.write(_drawn(frame.pixels, prediction), frame.time)
-        if self._files is not None:
-            self._files.add(prediction, frame.time)
-
-
-def _drawn(pixels: NDArray[np.uint8], prediction: PanopticPrediction) -> NDArray[Any]:
-    """The overlay, of the frame's size; without scores, which would flicker."""
-    picture = draw_overlay(
-        pixels,
-        prediction.segment_ids.numpy(force=True),
-        prediction.segments,
-        scores=False,
-        min_side=0,
-        color_by_id=True,
-    )
-    return np.asarray(picture)

@@ -9,8 +9,6 @@ T = TypeVar("T")
 
 _UNDER_WAY = 3
 """Frames that wait at most; of 4K video each takes 25 MB."""
-_PATIENCE = 15.0
-"""Seconds for which a thread that hangs in a dead stream is waited for."""
 
 
 class _End:
@@ -51,7 +49,7 @@ class Ahead(Generic[T]):
         """Take no more items, and wait for the thread."""
         self._stopped.set()
         self._empty()
-        self._thread.join(_PATIENCE)
+        self._thread.join()  # reading has a timeout of its own
 
     def _run(self, items: Iterable[T]) -> None:
         end = _End()

@@ -10,6 +10,7 @@ from typing import Any, Self
 import av
 import cv2
 import numpy as np
+from av.container import OutputContainer
 from av.error import FFmpegError
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
@@ -58,8 +59,7 @@ class VideoWriter:
         self._tick = tick or 1 / rate
         height, width = size
         with self._told():
-            self._container = av.open(f"file:{os.fspath(path)}", "w", options={"movflags": "+faststart"})
-            self._container.metadata["comment"] = MADE_BY
+            self._container = open_for_writing(path)
             self._stream = self._container.add_stream("libx264", rate=rate, options=_OPTIONS)
         context: Any = self._stream.codec_context
         context.width, context.height = width + width % 2, height + height % 2
@@ -114,6 +114,14 @@ class VideoWriter:
                 f"{self._shown}: cannot be written ({getattr(error, 'strerror', None) or error}); free some "
                 f"space or choose another name"
             ) from error
+
+
+def open_for_writing(path: str | os.PathLike[str]) -> OutputContainer:
+    """A new file, with its index in front where that is the format's choice, marked as one of ours."""
+    options = {} if Path(path).suffix.lower() == ".mkv" else {"movflags": "+faststart"}
+    container = av.open(f"file:{os.fspath(path)}", "w", options=options)
+    container.metadata["comment"] = MADE_BY
+    return container
 
 
 def is_ours(path: Path) -> bool:
