@@ -4,7 +4,7 @@ import colorsys
 import functools
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import cv2
 import numpy as np
@@ -33,7 +33,7 @@ def draw_overlay(
     labels: bool = True,
     scores: bool = True,
     min_side: int = 400,
-    color_by_id: bool = False,
+    color_by: Literal["order", "id"] = "order",
 ) -> Image.Image:
     """Draw segments over a photo: things tinted and outlined one by one, stuff calmer, all with class names.
 
@@ -48,8 +48,8 @@ def draw_overlay(
         scores: write each thing's score behind its name; leave out for ground truth.
         min_side: a photo whose shorter side is much below this many pixels is enlarged by the nearest whole
             factor, so that names can be read; 0 to keep its size.
-        color_by_id: tell things of one category apart by their ids, not by their order in the list: in a
-            video each keeps its colour.
+        color_by: things of one category differ a little in colour, by their ``order`` in the list, or by
+            their ``id``, which keeps a track's colour through a video.
 
     Returns:
         RGB picture, of the photo's size times that factor.
@@ -72,7 +72,7 @@ def draw_overlay(
             np.uint8
         )
         index = _enlarge_smoothly(index, factor)
-    colors = _instance_colors(segments, color_by_id)
+    colors = _instance_colors(segments, by_id=color_by == "id")
     picture = Image.fromarray(_tint(photo, index, segments, colors))
     if labels:
         _write_labels(picture, index, segments, colors, scores)

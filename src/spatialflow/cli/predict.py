@@ -11,7 +11,7 @@ from spatialflow.cli.predict_video import Json, MaxFrames, Stride, has_video, pr
 
 
 def predict(
-    images: Annotated[list[str], typer.Argument(metavar="IMAGE|FOLDER|GLOB", help="Photos.")],
+    images: Annotated[list[str], typer.Argument(metavar="IMAGE|FOLDER|GLOB|VIDEO", help="Photos or videos.")],
     checkpoint: CheckpointOption,
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="For the results.")],
     overlay: Annotated[bool, typer.Option(help="Also write pictures with class names.")] = True,
@@ -26,10 +26,15 @@ def predict(
 
     A photo that cannot be read is reported and skipped; the exit code is then 1.
 
+    A video is a file, a webcam's number or a stream's address (rtsp://...), and becomes an overlay video,
+    OUT or in the folder OUT, in which things keep their ids; webcams and streams go on until Ctrl+C.
+
     Example: spatialflow predict photos/ --checkpoint tiny --out results
+
+    Example: spatialflow predict clip.mp4 --checkpoint tiny --out out.mp4
     """
     if has_video(images):
-        predict_videos(images, checkpoint, out, device, precision, tta, json, max_frames, stride)
+        predict_videos(images, checkpoint, out, overlay, device, precision, tta, json, max_frames, stride)
         return
     from spatialflow.inference.folder import find_photos, predict_folder
 

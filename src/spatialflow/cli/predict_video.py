@@ -54,6 +54,7 @@ def predict_videos(
     sources: Sequence[str],
     checkpoint: str,
     out: Path,
+    overlay: bool,
     device: str,
     precision: str,
     tta: bool,
@@ -61,14 +62,17 @@ def predict_videos(
     max_frames: int | None,
     stride: int,
 ) -> None:
-    """Segment videos one after the other.
+    """Segment videos one after the other; the arguments are the command's.
 
     Raises:
+        ConfigError: they do not fit together.
         SpatialFlowError: a source cannot be read, or a result not written.
     """
     from spatialflow.video.reading import open_video
     from spatialflow.video.segment import check_output
 
+    if not overlay:
+        raise ConfigError("--no-overlay: the overlay is what a video becomes; leave the option out")
     read = [parse_source(source) for source in sources]
     outputs = _outputs(read, out)
     for parsed, path in zip(read, outputs, strict=True):

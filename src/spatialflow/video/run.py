@@ -99,6 +99,6 @@ def _drawn(pixels: NDArray[np.uint8], prediction: PanopticPrediction) -> NDArray
         prediction.segments,
         scores=False,
         min_side=0,
-        color_by_id=True,
+        color_by="id",
     )
     return np.asarray(picture)
