@@ -43,8 +43,9 @@ def _encode(photos: Iterable[NDArray[np.uint8]]) -> list[list[bytes]]:
     context.options = {"preset": "ultrafast", "tune": "zerolatency", "slice-max-size": "1200"}
     pictures = []
     for photo in photos:
-        context.height, context.width = photo.shape[:2]
-        context.pix_fmt, context.time_base, context.framerate = "yuv420p", Fraction(1, RATE), RATE
+        if not context.is_open:
+            context.height, context.width = photo.shape[:2]
+            context.pix_fmt, context.time_base, context.framerate = "yuv420p", Fraction(1, RATE), RATE
         frame = av.VideoFrame.from_ndarray(photo, format="rgb24").reformat(format="yuv420p")
         pictures += [bytes(packet) for packet in context.encode(frame)]
     return [[unit for unit in re.split(b"\0?\0\0\1", picture) if unit] for picture in pictures]
