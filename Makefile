@@ -18,7 +18,7 @@ test: export MKL_NUM_THREADS ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format wheel check-wheel lock clean
+.PHONY: help setup browser demo test docs docs-serve lint format wheel check-wheel lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,7 +59,10 @@ $(STAMP): requirements.lock pyproject.toml
 demo: setup ## Make a small data set, train on it, evaluate, predict: the whole job in minutes
 	$(BIN)/spatialflow demo
 
-test: setup ## Run all tests
+browser: ## Install Debian's Chromium, if there is no browser for the tests of the web page
+	@.ci/browser
+
+test: setup browser ## Run all tests
 	$(BIN)/python -m pytest $(TEST_ARGS)
 
 lint: setup ## Check style, format, types and layers
@@ -71,6 +74,16 @@ lint: setup ## Check style, format, types and layers
 format: setup ## Put all code into the one format, and fix what can be fixed without thought
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
+
+# The theme advertises its successor on each build.
+docs docs-serve: export NO_MKDOCS_2_WARNING := 1
+
+docs: setup ## Build the documentation into site/, strictly: broken links and undocumented names fail
+	$(BIN)/python -m mkdocs build --strict --quiet
+	@echo "site/index.html"
+
+docs-serve: setup ## Show the documentation at localhost:8000 while you write it
+	$(BIN)/python -m mkdocs serve
 
 wheel: setup ## Build the source archive, and from it the wheel, into dist/; check what is inside
 	rm -rf dist

@@ -11,9 +11,9 @@ import numpy as np
 from PIL import Image
 
 from spatialflow.categories import coco_panoptic
-from spatialflow.data.extents import measure
 from spatialflow.files import write_json
 from spatialflow.image_io import write_id_png
+from spatialflow.masks.extents import measure
 
 Entry = dict[str, Any]
 WIDTH, HEIGHT, SEGMENTS, STUFF = 640, 480, 11, 4

@@ -68,7 +68,7 @@ def test_saved_png_and_coco_entry(tmp_path: Path) -> None:
         "segments_info": [
             {
                 "id": 1, "category_id": 3, "isthing": 1, "iscrowd": 0, "area": 3, "bbox": [0, 0, 2, 2],
-                "score": 0.87654,
+                "score": 0.876543,
             },
             {
                 "id": 2, "category_id": 20, "isthing": 0, "iscrowd": 0, "area": 4, "bbox": [1, 0, 3, 2],

@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from spatialflow.categories import Categories, Category
     from spatialflow.checkpoints import load_model, save_model
     from spatialflow.config import Config, load_config
+    from spatialflow.data.synthetic import draw_dataset
     from spatialflow.errors import SpatialFlowError
     from spatialflow.evaluation.panoptic_quality import evaluate_pq
     from spatialflow.evaluation.pq_result import PQResult
@@ -29,6 +30,7 @@ __all__ = [
     "SpatialFlow",
     "SpatialFlowError",
     "build_model",
+    "draw_dataset",
     "evaluate_pq",
     "load_config",
     "load_image",
@@ -49,6 +51,7 @@ _HOME = {
     "SpatialFlow": "models.spatialflow",
     "SpatialFlowError": "errors",
     "build_model": "models.spatialflow",
+    "draw_dataset": "data.synthetic",
     "evaluate_pq": "evaluation.panoptic_quality",
     "load_config": "config",
     "load_image": "photo",

@@ -8,15 +8,10 @@ from typing import Any
 
 import pytest
 
-from spatialflow.data.panoptic_json import (
-    ImageAnnotation,
-    ImageInfo,
-    SegmentInfo,
-    read_prediction,
-    read_truth,
-)
+from spatialflow.data.panoptic_json import ImageInfo, read_prediction, read_truth
 from spatialflow.data.reading import segments_folder
 from spatialflow.errors import DataError
+from spatialflow.panoptic_annotation import ImageAnnotation, SegmentInfo
 
 TRUTH: dict[str, Any] = {
     "images": [

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+import spatialflow as sf
 from spatialflow.categories import Categories
 from spatialflow.data import synthetic
 from spatialflow.data.synthetic import CATEGORIES, generate
@@ -194,3 +195,11 @@ def test_size_may_be_chosen(tmp_path):
 def test_nonsense_is_refused(tmp_path, wrong):
     with pytest.raises(ValueError, match="expected"):
         generate(**({"folder": tmp_path, "num_images": 1, "seed": 0} | wrong))
+
+
+def test_draw_dataset_is_generate_with_defaults(tmp_path: Path) -> None:
+    truth = sf.draw_dataset(tmp_path / "one", 3, seed=5, split="val")
+    generate(tmp_path / "other", 3, 5, "val")
+    assert truth == tmp_path / "one" / "annotations" / "panoptic_val.json"
+    assert digests(tmp_path / "one") == digests(tmp_path / "other")
+    assert len(json.loads(sf.draw_dataset(tmp_path / "third").read_text())["images"]) == 16

@@ -1,6 +1,5 @@
 """The guide on one's own data: every command in it is run as it stands."""
 
-import os
 import re
 import subprocess
 import sys
@@ -9,36 +8,15 @@ from pathlib import Path
 import pytest
 import yaml
 
-ROOT = Path(__file__).parents[2]
-GUIDE = ROOT / "docs" / "custom-data.md"
+from docs_pages import DOCS, ROOT, code, run_page
 
-
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", GUIDE.read_text(), re.DOTALL | re.MULTILINE)
+GUIDE = DOCS / "custom-data.md"
 
 
 @pytest.mark.slow
 def test_commands_lead_from_an_export_to_pictures(tmp_path: Path) -> None:
     (tmp_path / "examples").symlink_to(ROOT / "examples")
-    environment = {
-        **os.environ,
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "PYTHONPATH": str(ROOT / "src"),
-        "OMP_NUM_THREADS": "1",
-    }
-    said = []
-    for block in blocks("bash"):
-        done = subprocess.run(
-            ["bash", "-euc", block],
-            cwd=tmp_path,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=600,
-        )
-        assert done.returncode == 0, f"{block}\n{done.stderr}"
-        said.append(done.stdout)
-    everything = "\n".join(said)
+    everything = run_page(GUIDE, tmp_path)
     assert "no faults; ready to train" in everything
     assert "these layers start anew" in everything
     match = re.search(r"All\D+([\d.]+)", everything)
@@ -48,7 +26,7 @@ def test_commands_lead_from_an_export_to_pictures(tmp_path: Path) -> None:
 
 
 def test_classes_are_those_of_the_example() -> None:
-    (written,) = blocks("yaml")
+    (written,) = code(GUIDE, "yaml")
     assert yaml.safe_load(written) == yaml.safe_load(
         (ROOT / "examples" / "desk" / "classes.yaml").read_text()
     )

@@ -8,13 +8,13 @@ import torch
 from numpy.typing import NDArray
 
 from spatialflow.categories import Categories, Category
-from spatialflow.data.panoptic_json import SegmentInfo
 from spatialflow.errors import DataError
 from spatialflow.evaluation.matching import count_overlaps, match_segments
 from spatialflow.evaluation.panoptic_quality import PanopticQuality
 from spatialflow.evaluation.pq_result import PQResult
 from spatialflow.evaluation.report import pq_table
 from spatialflow.evaluation.segment_table import SegmentTable
+from spatialflow.panoptic_annotation import SegmentInfo
 from spatialflow.structures import PanopticPrediction, Segment, Target
 
 CATEGORIES = Categories(

@@ -135,3 +135,17 @@ def test_public_names_come_with_the_package() -> None:
         assert getattr(sf, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = sf.nothing  # type: ignore[attr-defined]
+
+
+def test_merges_again_by_other_thresholds(
+    predictor: Predictor, pixels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
+) -> None:
+    (found,) = predictor.find([pixels])
+    assert same(predictor.merge(found), predictor.predict(pixels))
+    nothing_sure = predictor.config.model.merge.model_copy(
+        update={"score_threshold": 1.0, "using_bbox": False}
+    )
+    left = predictor.merge(found, nothing_sure).segments
+    assert left
+    assert not any(segment.is_thing for segment in left)
+    assert any(segment.is_thing for segment in predictor.merge(found).segments), "the model's own stay"

@@ -11,7 +11,7 @@ from spatialflow.browsing.mistakes import Kind, Mistake
 from spatialflow.browsing.scene import Layer, Scene, Shape
 from spatialflow.categories import Category
 from spatialflow.structures import Segment
-from spatialflow.visualize import draw_overlay, write_names
+from spatialflow.visualize import draw_overlay, paint_void, write_names
 
 Pixels = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
@@ -111,11 +111,7 @@ def _unit(photo: Pixels) -> int:
 def _with_void(photo: Pixels, void: Mask, unit: int) -> Pixels:
     """A copy with grey, faintly hatched void."""
     canvas = np.array(photo)
-    if void.any():
-        grey = cv2.cvtColor(cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-        canvas[void] = (grey[void] * 0.4 + 60).astype(np.uint8)
-        y, x = _grid(void.shape)
-        _blend(canvas, void & ((x + y) % (12 * unit) < unit), (255, 255, 255), 0.25)
+    paint_void(canvas, void, "hatch", unit)
     return canvas
 
 

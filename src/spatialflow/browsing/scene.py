@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from spatialflow.browsing.source import Source, Subject
 from spatialflow.categories import Categories, Category
-from spatialflow.data.extents import measure
-from spatialflow.data.panoptic_json import SegmentInfo
 from spatialflow.data.reading import photo_path, read_photo_like
 from spatialflow.evaluation.file_pairs import Comparison
 from spatialflow.image_io import read_id_png, read_photo
+from spatialflow.masks.extents import measure
+from spatialflow.panoptic_annotation import SegmentInfo
 from spatialflow.visualize import enlargement
 
 LARGEST_SIDE = 1280

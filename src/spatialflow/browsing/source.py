@@ -9,10 +9,11 @@ from spatialflow.categories import Categories
 from spatialflow.data.index_reading import open_index
 from spatialflow.data.locating import guess_photo_folder
 from spatialflow.data.panoptic_index import NO_ANNOTATION, PanopticIndex
-from spatialflow.data.panoptic_json import ImageInfo, SegmentInfo
+from spatialflow.data.panoptic_json import ImageInfo
 from spatialflow.data.reading import find_images, segments_folder
 from spatialflow.errors import DataError
 from spatialflow.evaluation.file_pairs import FilePairs, open_pairs
+from spatialflow.panoptic_annotation import SegmentInfo
 from spatialflow.zip_path import ReadPath
 
 Location = str | os.PathLike[str]

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatialflow.categories import Categories
-from spatialflow.data.panoptic_json import ImageId, ImageInfo
+from spatialflow.data.panoptic_json import ImageInfo
+from spatialflow.panoptic_annotation import ImageId
 
 NO_ANNOTATION = -1
 _NO_BOX = (np.nan,) * 4

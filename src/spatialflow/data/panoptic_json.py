@@ -5,35 +5,19 @@ the remedy.
 """
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from spatialflow import json_fields as fields
 from spatialflow.categories import DETECTION_REMEDY, Categories
-from spatialflow.data import json_fields as fields
-from spatialflow.data.json_fields import FieldError
 from spatialflow.errors import DataError
 from spatialflow.files import read_json
-from spatialflow.image_io import MAX_SEGMENT_ID
+from spatialflow.json_fields import FieldError
+from spatialflow.panoptic_annotation import ImageAnnotation, ImageId, parse_annotation
 
-ImageId = int | str
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class SegmentInfo:
-    """One segment as the JSON describes it."""
-
-    id: int
-    """Value of its pixels in the PNG, 1..2^24-1; unique in its image."""
-    category_id: int
-    """As the data set counts it."""
-    is_crowd: bool
-    area: int | None
-    """Pixels, as the file states them; None only in predictions."""
-    bbox: tuple[float, float, float, float] | None
-    """x, y, w, h in pixels; None where the file has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +28,6 @@ class ImageInfo:
     file_name: str
     height: int
     width: int
-
-
-@dataclass(frozen=True, slots=True)
-class ImageAnnotation:
-    """The segments of one photo: an entry of ``annotations``."""
-
-    image_id: ImageId
-    file_name: str
-    """Of the PNG, relative to the folder of PNGs."""
-    segments: tuple[SegmentInfo, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +196,7 @@ def parse_images(entries: Any) -> dict[ImageId, ImageInfo]:
 
 def _read_annotations(entries: Any, is_truth: bool) -> dict[ImageId, ImageAnnotation]:
     def parse(entry: Any) -> ImageAnnotation:
-        return _parse_annotation(entry, is_truth)
+        return parse_annotation(entry, is_truth)
 
     return _by_id(entries, "annotations", parse, lambda annotation: annotation.image_id, "image_id")
 
@@ -249,49 +223,3 @@ def _parse_image(entry: Any) -> ImageInfo:
     image_id = fields.image_id(entry, "id")
     height, width = fields.positive(entry, "height"), fields.positive(entry, "width")
     return ImageInfo(image_id, fields.file_name(entry), height, width)
-
-
-def _parse_annotation(entry: Any, is_truth: bool) -> ImageAnnotation:
-    image_id = fields.image_id(entry, "image_id")
-    try:
-        infos = fields.get(entry, "segments_info")
-        if not isinstance(infos, list):
-            raise FieldError("segments_info", f"a list is expected, got {fields.show(infos)}")
-        file_name = fields.file_name(entry)
-        segments = tuple(_parse_segments(infos, is_truth))
-    except FieldError as error:
-        raise FieldError(error.field, f"{error.problem} (image {image_id!r})") from None
-    return ImageAnnotation(image_id, file_name, segments)
-
-
-def _parse_segments(infos: list[Any], is_truth: bool) -> Iterator[SegmentInfo]:
-    category_of: dict[int, int] = {}
-    for j, info in enumerate(infos):
-        try:
-            segment = _parse_segment(info, is_truth)
-            known = category_of.get(segment.id)
-            if known is not None and (is_truth or known != segment.category_id):
-                raise FieldError(
-                    "id", f"segment {segment.id} is listed twice; give every segment an id of its own"
-                )
-        except FieldError as error:
-            raise error.under(f"segments_info[{j}]") from None
-        if known is None:
-            category_of[segment.id] = segment.category_id
-            yield segment
-
-
-def _parse_segment(info: Any, is_truth: bool) -> SegmentInfo:
-    segment_id = fields.integer(info, "id")
-    if not 0 < segment_id <= MAX_SEGMENT_ID:
-        reason = "is void" if segment_id == 0 else "does not fit the PNG"
-        raise FieldError("id", f"{segment_id} {reason}; segment ids are 1..{MAX_SEGMENT_ID}")
-    category_id = fields.integer(info, "category_id")
-    is_crowd = fields.get(info, "iscrowd") if is_truth else info.get("iscrowd", 0)
-    if is_crowd not in (0, 1):
-        raise FieldError(
-            "iscrowd", f"0 or 1 is expected, got {fields.show(is_crowd)}, for segment {segment_id}"
-        )
-    area = fields.area(info) if is_truth or info.get("area") is not None else None
-    bbox = None if info.get("bbox") is None else fields.bbox(info["bbox"])
-    return SegmentInfo(segment_id, category_id, bool(is_crowd), area, bbox)

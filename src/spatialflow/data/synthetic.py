@@ -102,6 +102,37 @@ def generate(
     return annotations
 
 
+def draw_dataset(
+    folder: str | os.PathLike[str],
+    num_images: int = 16,
+    seed: int = 0,
+    split: str = "train",
+    size: tuple[int, int] = SIZE,
+) -> Path:
+    """Draw pictures of the kind that the shipped model ``tiny`` knows, with their truth, as a data set.
+
+    ``folder`` receives the pictures, ``<split>/NNNNNN.jpg``, and the truth in COCO's panoptic format,
+    ``annotations/panoptic_<split>.json`` with its PNGs. The same arguments draw the same pictures.
+
+    Args:
+        folder: made if need be; what was drawn into the same split earlier is replaced.
+        num_images: 1 or more; a hundred take about a second.
+        seed: 0 or more.
+        split: name of the part; parts of different names share no picture.
+        size: (H, W) of the pictures, 64 or more each.
+
+    Returns:
+        The annotation file.
+
+    Raises:
+        OutputError: the folder cannot be written to, or the disk is full.
+
+    Example:
+        >>> sf.draw_dataset("pictures", 16, split="val")
+    """
+    return generate(folder, num_images, seed, split, size, workers=1)
+
+
 def _run(
     write: "partial[list[dict[str, Any]]]", tasks: list[range], workers: int | None
 ) -> Iterator[list[dict[str, Any]]]:

@@ -10,11 +10,12 @@ from PIL import Image
 
 from spatialflow.categories import Categories
 from spatialflow.data.panoptic_files import image_entry, is_png_inside, listed_pngs
-from spatialflow.data.panoptic_json import ImageId, ImageInfo
+from spatialflow.data.panoptic_json import ImageInfo
 from spatialflow.errors import OutputError
 from spatialflow.evaluation.ranks import ALONE, Ranks
 from spatialflow.files import check_writable_folder, write_json
 from spatialflow.image_io import write_photo
+from spatialflow.panoptic_annotation import ImageId
 from spatialflow.staging import Staging, check_ours, remove_earlier
 from spatialflow.structures import PanopticPrediction
 

@@ -9,19 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatialflow.categories import Categories
-from spatialflow.data.panoptic_json import (
-    ImageAnnotation,
-    ImageId,
-    ImageInfo,
-    PanopticFile,
-    read_prediction,
-    read_truth,
-)
+from spatialflow.data.panoptic_json import ImageInfo, PanopticFile, read_prediction, read_truth
 from spatialflow.data.reading import segments_folder
 from spatialflow.errors import DataError
 from spatialflow.evaluation.matching import Matching, find_matches
 from spatialflow.evaluation.segment_table import SegmentTable
 from spatialflow.image_io import read_id_png
+from spatialflow.panoptic_annotation import ImageAnnotation, ImageId
 from spatialflow.workers import map_in_order
 from spatialflow.zip_path import ReadPath
 

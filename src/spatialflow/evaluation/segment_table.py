@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatialflow.categories import Categories
-from spatialflow.data.panoptic_json import SegmentInfo
+from spatialflow.panoptic_annotation import SegmentInfo
 from spatialflow.structures import PanopticPrediction, Target
 
 

@@ -19,19 +19,13 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from spatialflow.categories import Categories
-from spatialflow.data.panoptic_json import (
-    ImageAnnotation,
-    ImageId,
-    ImageInfo,
-    PanopticFile,
-    read_images,
-    read_prediction,
-)
+from spatialflow.data.panoptic_json import ImageInfo, PanopticFile, read_images, read_prediction
 from spatialflow.data.reading import ids_in
 from spatialflow.errors import DataError
 from spatialflow.evaluation.submission import split_of
 from spatialflow.files import read_json, write_bytes
 from spatialflow.image_io import decode_id_png
+from spatialflow.panoptic_annotation import ImageAnnotation, ImageId
 from spatialflow.workers import map_in_order
 
 _STEM = re.compile(r"panoptic_(?P<split>[^_/]+)_(?P<algorithm>[^/]+)_results")

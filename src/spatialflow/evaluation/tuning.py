@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from spatialflow.categories import Categories
 from spatialflow.config import MergeConfig
-from spatialflow.data.panoptic_json import ImageId
 from spatialflow.evaluation.matching import match_segments
 from spatialflow.evaluation.pq_result import PQResult
 from spatialflow.evaluation.ranks import ALONE, Ranks
 from spatialflow.evaluation.segment_table import SegmentTable
+from spatialflow.panoptic_annotation import ImageId
 from spatialflow.postprocess.panoptic import Instances, merge
 from spatialflow.postprocess.pipeline import Found
 from spatialflow.workers import map_in_order

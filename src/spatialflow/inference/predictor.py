@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from spatialflow.config import MergeConfig
 from spatialflow.data.transforms import Scale, normalise_and_pad, resize_image, resized_size
 from spatialflow.models.fusion import fuse_batch_norm
 from spatialflow.models.spatialflow import SpatialFlow
@@ -111,6 +112,12 @@ class Predictor:
         """
         return find(self._model, self._model(self._placed(images)), image_sizes, original_sizes)
 
-    def merge(self, found: Found) -> PanopticPrediction:
-        """The panoptic map of one photo."""
-        return merge_found(self._model, found)
+    def merge(self, found: Found, settings: MergeConfig | None = None) -> PanopticPrediction:
+        """The panoptic map of one photo, by the model's thresholds unless others are given.
+
+        Example:
+            >>> found = predictor.find(["photo.jpg"])[0]  # the network runs once
+            >>> sure = predictor.config.model.merge.model_copy(update={"score_threshold": 0.8})
+            >>> predictor.merge(found, sure)
+        """
+        return merge_found(self._model, found, settings)

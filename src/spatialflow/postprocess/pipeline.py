@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from spatialflow.config import MergeConfig
 from spatialflow.models.spatialflow import SpatialFlow
 from spatialflow.postprocess.detection import decode_candidates, select
 from spatialflow.postprocess.panoptic import Instances, merge
@@ -97,6 +98,7 @@ def stuff_scores(logits: Tensor) -> Tensor:
     return total / count.clamp(min=1)
 
 
-def merge_found(model: SpatialFlow, found: Found) -> PanopticPrediction:
-    """The panoptic map of one photo, by the model's merge settings."""
-    return merge(found.things, found.stuff, found.stuff_scores, model.categories, model.config.model.merge)
+def merge_found(model: SpatialFlow, found: Found, settings: MergeConfig | None = None) -> PanopticPrediction:
+    """The panoptic map of one photo, by the model's merge settings unless others are given."""
+    settings = settings or model.config.model.merge
+    return merge(found.things, found.stuff, found.stuff_scores, model.categories, settings)

@@ -9,8 +9,8 @@ from pycocotools import mask as coco
 
 from golden import decode_rle
 from spatialflow.data.converters.coco_masks import read_segmentation, runs_of_polygons
-from spatialflow.data.converters.mask_runs import MaskRuns
-from spatialflow.data.json_fields import FieldError
+from spatialflow.json_fields import FieldError
+from spatialflow.masks.mask_runs import MaskRuns
 
 SIZE = (20, 30)
 MASK = np.random.default_rng(0).random(SIZE) < 0.4

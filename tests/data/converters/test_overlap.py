@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from spatialflow.data.converters.mask_runs import MaskRuns
 from spatialflow.data.converters.overlap import OverlapError, OverlapPolicy, check_policy, flatten
 from spatialflow.errors import ConfigError
+from spatialflow.masks.mask_runs import MaskRuns
 
 
 def runs_of(arrays: NDArray[np.bool_]) -> MaskRuns:

@@ -3,15 +3,16 @@
 import numpy as np
 import pytest
 
-from spatialflow.data.converters.mask_runs import MaskRuns
 from spatialflow.data.converters.panoptic_image import (
     SegmentLabel,
     SegmentMask,
     from_id_map,
     from_masks,
 )
-from spatialflow.data.panoptic_json import ImageInfo, SegmentInfo
+from spatialflow.data.panoptic_json import ImageInfo
 from spatialflow.errors import DataError
+from spatialflow.masks.mask_runs import MaskRuns
+from spatialflow.panoptic_annotation import SegmentInfo
 
 IMAGE = ImageInfo(5, "city/a.b.jpg", 4, 6)
 

@@ -7,12 +7,12 @@ import pytest
 
 from make_exports import CAT, DOG, GRASS, write_classes
 from spatialflow.data.converters.class_list import ClassList, load_classes
-from spatialflow.data.converters.mask_runs import MaskRuns
 from spatialflow.data.converters.overlap import OverlapPolicy
 from spatialflow.data.converters.panoptic_image import PanopticImage
 from spatialflow.data.converters.shape_layout import Shape, lay_flat
 from spatialflow.data.panoptic_json import ImageInfo
 from spatialflow.errors import DataError
+from spatialflow.masks.mask_runs import MaskRuns
 
 IMAGE = ImageInfo(1, "a.jpg", 1, 8)
 

@@ -8,7 +8,6 @@ import pytest
 from numpy.typing import NDArray
 from pycocotools import mask as coco
 
-from spatialflow.data.converters.mask_runs import MaskRuns
 from spatialflow.data.converters.shape_masks import (
     runs_at,
     runs_of_box,
@@ -16,6 +15,7 @@ from spatialflow.data.converters.shape_masks import (
     runs_of_polygon,
     union,
 )
+from spatialflow.masks.mask_runs import MaskRuns
 
 
 def pixels(runs: MaskRuns) -> NDArray[np.bool_]:

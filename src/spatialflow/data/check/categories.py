@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from spatialflow import json_fields as fields
 from spatialflow.categories import parse_category
-from spatialflow.data import json_fields as fields
 from spatialflow.data.check import kinds
 from spatialflow.data.check.findings import Drop, Findings, SetField
 from spatialflow.errors import DataError

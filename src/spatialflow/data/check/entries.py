@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
-from spatialflow.data import json_fields as fields
+from spatialflow import json_fields as fields
 from spatialflow.data.check import kinds
 from spatialflow.data.check.findings import Drop, Finding, Findings, SetField
 from spatialflow.data.check.kinds import Kind
-from spatialflow.data.json_fields import FieldError
-from spatialflow.data.panoptic_json import ImageId
 from spatialflow.errors import DataError
+from spatialflow.json_fields import FieldError
+from spatialflow.panoptic_annotation import ImageId
 
 
 class Fault(NamedTuple):

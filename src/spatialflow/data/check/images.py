@@ -13,7 +13,7 @@ from spatialflow.data.check.files import PhotoFacts, Size, read_photo_of, read_p
 from spatialflow.data.check.findings import Finding, SetField
 from spatialflow.data.check.folders import Folder
 from spatialflow.data.check.segments import Painted, SegmentReport, compare, has_other_ids, read_segments
-from spatialflow.data.extents import measure
+from spatialflow.masks.extents import measure
 
 
 @dataclass(frozen=True, slots=True)

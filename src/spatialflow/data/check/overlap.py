@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from spatialflow.data import json_fields as fields
+from spatialflow import json_fields as fields
 from spatialflow.data.check import kinds
 from spatialflow.data.check.categories import KnownCategory, read_categories
 from spatialflow.data.check.entries import Item, clean_name, read_items

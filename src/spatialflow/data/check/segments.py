@@ -5,14 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from spatialflow.data import json_fields as fields
+from spatialflow import json_fields as fields
 from spatialflow.data.check import kinds
 from spatialflow.data.check.categories import KnownCategory
 from spatialflow.data.check.entries import AnnotationEntry
 from spatialflow.data.check.findings import Drop, Finding, SetField
 from spatialflow.data.check.kinds import Kind
-from spatialflow.data.json_fields import FieldError
 from spatialflow.image_io import MAX_SEGMENT_ID
+from spatialflow.json_fields import FieldError
 
 TINY = 16
 """Segments of fewer pixels are reported: 4x4."""

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spatialflow.data.converters.cityscapes_labels import EVALUATED, INSTANCES_A_LABEL, NUM_LABELS
+from spatialflow.cityscapes_labels import EVALUATED, INSTANCES_A_LABEL, NUM_LABELS
 from spatialflow.data.converters.panoptic_image import PanopticImage, SegmentLabel, from_id_map
 from spatialflow.data.converters.panoptic_output import Conversion, Progress, write_panoptic
 from spatialflow.data.converters.split_folders import check_folders, check_size_of_photo, check_split

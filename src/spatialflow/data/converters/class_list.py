@@ -21,8 +21,8 @@ from typing import Any
 import yaml
 
 from spatialflow.data.converters.category_list import CategoryEntries, complete
-from spatialflow.data.json_fields import FieldError, show
 from spatialflow.errors import DataError
+from spatialflow.json_fields import FieldError, show
 
 _KINDS = {"things": 1, "stuff": 0}
 """Keys of the file, and what isthing is of the classes under them."""

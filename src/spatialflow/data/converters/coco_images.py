@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spatialflow.data import json_fields as fields
-from spatialflow.data.json_fields import FieldError
-from spatialflow.data.panoptic_json import ImageId, ImageInfo, parse_images
+from spatialflow import json_fields as fields
+from spatialflow.data.panoptic_json import ImageInfo, parse_images
 from spatialflow.errors import DataError
 from spatialflow.files import read_json
+from spatialflow.json_fields import FieldError
+from spatialflow.panoptic_annotation import ImageId
 
 _MAX_PIXELS = 1 << 28
 """More than a photo has; a map of so many would not fit into memory."""

@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco
 
-from spatialflow.data import json_fields as fields
-from spatialflow.data.converters import coco_counts
-from spatialflow.data.converters.mask_runs import MaskRuns
-from spatialflow.data.json_fields import FieldError
+from spatialflow import json_fields as fields
+from spatialflow.json_fields import FieldError
+from spatialflow.masks import coco_counts
+from spatialflow.masks.mask_runs import MaskRuns
 
 _FAR = 4
 """Image sides that a polygon may leave the image by before it is cut, as drawing it costs its length."""

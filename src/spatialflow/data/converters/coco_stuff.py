@@ -16,13 +16,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spatialflow import json_fields as fields
 from spatialflow.categories import COCO_THINGS_OTHER_ID
-from spatialflow.data import json_fields as fields
 from spatialflow.data.converters.category_list import check_agreement, load_categories
 from spatialflow.data.converters.coco_images import CocoImages, open_coco
 from spatialflow.data.converters.coco_stuff_labels import STUFF_CLASSES, panoptic_ids
 from spatialflow.data.converters.from_detection import Objects, objects_by_image, read_mask
-from spatialflow.data.converters.mask_runs import MaskRuns
 from spatialflow.data.converters.overlap import flatten
 from spatialflow.data.converters.panoptic_image import (
     PanopticImage,
@@ -30,12 +29,14 @@ from spatialflow.data.converters.panoptic_image import (
     from_masks,
 )
 from spatialflow.data.converters.panoptic_output import Conversion, Progress, write_panoptic
-from spatialflow.data.json_fields import FieldError
-from spatialflow.data.panoptic_json import ImageId, ImageInfo
+from spatialflow.data.panoptic_json import ImageInfo
 from spatialflow.data.png_names import png_names
 from spatialflow.data.reading import check_size
 from spatialflow.errors import DataError
+from spatialflow.json_fields import FieldError
 from spatialflow.label_png import read_label_png
+from spatialflow.masks.mask_runs import MaskRuns
+from spatialflow.panoptic_annotation import ImageId
 
 StuffReader = Callable[[ImageInfo], list[SegmentMask]]
 """Gives an image's stuff: one mask for each panoptic category, by ascending id, apart from each other."""

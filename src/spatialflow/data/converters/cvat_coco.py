@@ -12,20 +12,20 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from spatialflow.data import json_fields as fields
+from spatialflow import json_fields as fields
 from spatialflow.data.converters.coco_images import CocoImages, open_coco
 from spatialflow.data.converters.coco_masks import read_segmentation
 from spatialflow.data.converters.export_photos import PhotoFolder, image_size
 from spatialflow.data.converters.export_rules import CROWD, ExportRules
 from spatialflow.data.converters.from_detection import objects_by_image
-from spatialflow.data.converters.mask_runs import MaskRuns
 from spatialflow.data.converters.panoptic_image import PanopticImage
 from spatialflow.data.converters.shape_layout import Shape
 from spatialflow.data.converters.shape_masks import runs_of_box
-from spatialflow.data.json_fields import FieldError
 from spatialflow.data.panoptic_json import ImageInfo
 from spatialflow.data.png_names import png_names
 from spatialflow.errors import DataError
+from spatialflow.json_fields import FieldError
+from spatialflow.masks.mask_runs import MaskRuns
 
 _Item = tuple[ImageInfo, str, Path | None]
 """An image named relative to the folder of photos, the name of its PNG, and its photo if it is there."""

@@ -21,14 +21,14 @@ from numpy.typing import NDArray
 
 from spatialflow.data.converters.export_photos import PhotoFolder, image_size
 from spatialflow.data.converters.export_rules import CROWD, ExportRules
-from spatialflow.data.converters.mask_runs import MaskRuns
 from spatialflow.data.converters.panoptic_image import PanopticImage
 from spatialflow.data.converters.shape_layout import Shape
 from spatialflow.data.converters.shape_masks import runs_at, runs_of_box, runs_of_ellipse, runs_of_polygon
-from spatialflow.data.json_fields import FieldError, is_number, show
 from spatialflow.data.panoptic_json import ImageInfo
 from spatialflow.data.png_names import png_names
 from spatialflow.errors import DataError
+from spatialflow.json_fields import FieldError, is_number, show
+from spatialflow.masks.mask_runs import MaskRuns
 
 _AREAS = ("polygon", "box", "ellipse", "mask")
 _NO_AREAS = ("polyline", "points", "cuboid", "skeleton", "tag")

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from spatialflow.data.converters.json_output import JsonOutput
-from spatialflow.data.converters.mask_runs import MaskRuns
 from spatialflow.data.converters.panoptic_output import Conversion, Progress
 from spatialflow.data.converters.panoptic_source import PanopticSource
-from spatialflow.data.panoptic_json import ImageAnnotation, ImageId
+from spatialflow.masks.mask_runs import MaskRuns
+from spatialflow.panoptic_annotation import ImageAnnotation, ImageId
 from spatialflow.workers import map_in_processes
 
 Entries = list[dict[str, Any]]

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from spatialflow.data.json_fields import FieldError, show
 from spatialflow.image_io import upright_size
+from spatialflow.json_fields import FieldError, show
 
 
 def mask_of_base64(text: Any, name: str) -> NDArray[np.bool_]:

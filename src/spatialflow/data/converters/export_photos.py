@@ -6,9 +6,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from spatialflow.data.converters.class_list import normalize
-from spatialflow.data.json_fields import FieldError, file_name, show
 from spatialflow.errors import DataError
 from spatialflow.image_io import PHOTO_SUFFIXES, read_image_sizes
+from spatialflow.json_fields import FieldError, file_name, show
 
 MAX_PIXELS = 1 << 28
 """More than a photo has; a map of so many would not fit into memory."""

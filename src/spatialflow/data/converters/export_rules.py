@@ -11,8 +11,8 @@ from spatialflow.data.converters.overlap import OverlapPolicy, check_policy
 from spatialflow.data.converters.panoptic_image import PanopticImage
 from spatialflow.data.converters.panoptic_output import Progress, write_panoptic
 from spatialflow.data.converters.shape_layout import Shape, lay_flat
-from spatialflow.data.json_fields import FieldError, show
 from spatialflow.data.panoptic_json import ImageInfo
+from spatialflow.json_fields import FieldError, show
 
 T = TypeVar("T")
 CROWD = frozenset(("crowd", "iscrowd", "is_crowd"))

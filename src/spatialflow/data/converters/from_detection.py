@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from spatialflow.data import json_fields as fields
+from spatialflow import json_fields as fields
 from spatialflow.data.converters.category_list import check_agreement, load_categories
 from spatialflow.data.converters.coco_images import CocoImages, open_coco
 from spatialflow.data.converters.coco_masks import read_segmentation
@@ -21,10 +21,11 @@ from spatialflow.data.converters.panoptic_image import (
     from_masks,
 )
 from spatialflow.data.converters.panoptic_output import Conversion, Progress, write_panoptic
-from spatialflow.data.json_fields import FieldError
-from spatialflow.data.panoptic_json import ImageId, ImageInfo
+from spatialflow.data.panoptic_json import ImageInfo
 from spatialflow.data.png_names import png_names
 from spatialflow.errors import DataError
+from spatialflow.json_fields import FieldError
+from spatialflow.panoptic_annotation import ImageId
 
 Objects = dict[ImageId, list[tuple[int, Mapping[str, Any]]]]
 """Entries of ``annotations`` by image, each with its place in the list."""

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from spatialflow.categories import Categories
 from spatialflow.data.converters.category_list import check_agreement, load_categories
 from spatialflow.data.converters.coco_images import open_coco
-from spatialflow.data.converters.mask_runs import MaskRuns
 from spatialflow.data.converters.panoptic_image import (
     PanopticImage,
     SegmentLabel,
@@ -27,6 +26,7 @@ from spatialflow.data.png_names import png_names
 from spatialflow.data.reading import check_size
 from spatialflow.errors import DataError
 from spatialflow.label_png import read_label_png
+from spatialflow.masks.mask_runs import MaskRuns
 from spatialflow.zip_path import ReadPath, open_folder
 
 VOID = 0

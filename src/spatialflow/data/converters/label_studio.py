@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from spatialflow.data import json_fields as fields
+from spatialflow import json_fields as fields
 from spatialflow.data.converters.export_notes import ExportConversion
 from spatialflow.data.converters.export_photos import PhotoFolder, image_size
 from spatialflow.data.converters.export_rules import ExportRules
@@ -19,12 +19,12 @@ from spatialflow.data.converters.label_studio_regions import read_regions, state
 from spatialflow.data.converters.overlap import OverlapPolicy
 from spatialflow.data.converters.panoptic_image import PanopticImage
 from spatialflow.data.converters.panoptic_output import Progress
-from spatialflow.data.json_fields import FieldError
 from spatialflow.data.panoptic_json import ImageInfo
 from spatialflow.data.png_names import png_names
 from spatialflow.errors import DataError
 from spatialflow.files import read_json
 from spatialflow.image_io import PHOTO_SUFFIXES
+from spatialflow.json_fields import FieldError
 
 _UPLOADED = re.compile(r"/data/upload/(?:\d+/)?")
 """Before the names of files that were uploaded to a project."""

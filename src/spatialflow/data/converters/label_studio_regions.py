@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spatialflow.data import json_fields as fields
+from spatialflow import json_fields as fields
 from spatialflow.data.converters.brush_rle import decode_brush
 from spatialflow.data.converters.export_rules import ExportRules
-from spatialflow.data.converters.mask_runs import MaskRuns
 from spatialflow.data.converters.shape_layout import Shape
 from spatialflow.data.converters.shape_masks import runs_of_box, runs_of_ellipse, runs_of_polygon
-from spatialflow.data.json_fields import FieldError
+from spatialflow.json_fields import FieldError
+from spatialflow.masks.mask_runs import MaskRuns
 
 _AREAS = ("brush", "polygon", "rectangle", "ellipse")
 _NO_AREAS = ("keypoint", "vector")

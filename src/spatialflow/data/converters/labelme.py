@@ -16,21 +16,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spatialflow.data import json_fields as fields
+from spatialflow import json_fields as fields
 from spatialflow.data.converters.embedded_images import mask_of_base64, size_of_base64
 from spatialflow.data.converters.export_notes import ExportConversion
 from spatialflow.data.converters.export_photos import PhotoFolder, image_size, name_inside
 from spatialflow.data.converters.export_rules import CROWD, ExportRules
-from spatialflow.data.converters.mask_runs import MaskRuns
 from spatialflow.data.converters.overlap import OverlapPolicy
 from spatialflow.data.converters.panoptic_image import PanopticImage
 from spatialflow.data.converters.panoptic_output import Progress
 from spatialflow.data.converters.shape_layout import Shape
 from spatialflow.data.converters.shape_masks import runs_at, runs_of_box, runs_of_ellipse, runs_of_polygon
-from spatialflow.data.json_fields import FieldError
 from spatialflow.data.panoptic_json import ImageInfo
 from spatialflow.errors import DataError
 from spatialflow.files import read_json
+from spatialflow.json_fields import FieldError
+from spatialflow.masks.mask_runs import MaskRuns
 
 _AREAS = ("polygon", "rectangle", "rotation", "oriented_rectangle", "circle", "mask")
 _NO_AREAS = ("point", "points", "line", "linestrip")

@@ -25,10 +25,11 @@ from spatialflow.data.converters.panoptic_image import PanopticImage, SegmentLab
 from spatialflow.data.converters.panoptic_output import Conversion, Progress, write_panoptic
 from spatialflow.data.converters.panoptic_source import open_panoptic
 from spatialflow.data.converters.split_folders import check_folders, check_size_of_photo, check_split
-from spatialflow.data.panoptic_json import ImageAnnotation, ImageInfo
+from spatialflow.data.panoptic_json import ImageInfo
 from spatialflow.data.reading import ids_in, read_id_map
 from spatialflow.errors import ConfigError, DataError
 from spatialflow.label_png import read_label_png
+from spatialflow.panoptic_annotation import ImageAnnotation
 
 VistasVersion = Literal["v1.2", "v2.0"]
 VistasSource = Literal["panoptic", "instances"]

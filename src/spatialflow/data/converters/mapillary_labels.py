@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from spatialflow.data import json_fields as fields
-from spatialflow.data.json_fields import FieldError
+from spatialflow import json_fields as fields
 from spatialflow.errors import DataError
 from spatialflow.files import read_json
+from spatialflow.json_fields import FieldError
 
 
 class VistasLabel(NamedTuple):

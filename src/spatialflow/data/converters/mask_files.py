@@ -18,16 +18,16 @@ from spatialflow.data.converters.export_notes import ExportConversion
 from spatialflow.data.converters.export_photos import PhotoFolder, files_below, image_size
 from spatialflow.data.converters.export_rules import ExportRules
 from spatialflow.data.converters.mask_layout import MaskFile, MaskLayout, MaskNames
-from spatialflow.data.converters.mask_runs import MaskRuns
 from spatialflow.data.converters.overlap import OverlapPolicy
 from spatialflow.data.converters.panoptic_image import PanopticImage
 from spatialflow.data.converters.panoptic_output import Progress
 from spatialflow.data.converters.shape_layout import Shape
-from spatialflow.data.json_fields import FieldError
 from spatialflow.data.panoptic_json import ImageInfo
 from spatialflow.data.png_names import png_names
 from spatialflow.errors import DataError
+from spatialflow.json_fields import FieldError
 from spatialflow.label_png import read_label_png
+from spatialflow.masks.mask_runs import MaskRuns
 
 
 class _Item(NamedTuple):

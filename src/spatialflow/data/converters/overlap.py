@@ -5,8 +5,8 @@ from typing import Literal, NamedTuple, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from spatialflow.data.converters.mask_runs import MaskRuns
 from spatialflow.errors import ConfigError
+from spatialflow.masks.mask_runs import MaskRuns
 
 OverlapPolicy = Literal["error", "smaller-on-top", "order"]
 """``error`` refuses them; ``smaller-on-top`` gives a pixel to the mask with fewer pixels, as COCO does for

@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from spatialflow.data.converters.mask_runs import MaskRuns
 from spatialflow.data.converters.overlap import OverlapError, OverlapPolicy, flatten
-from spatialflow.data.panoptic_json import ImageInfo, SegmentInfo
+from spatialflow.data.panoptic_json import ImageInfo
 from spatialflow.errors import DataError
+from spatialflow.masks.mask_runs import MaskRuns
+from spatialflow.panoptic_annotation import SegmentInfo
 
 
 class SegmentMask(NamedTuple):

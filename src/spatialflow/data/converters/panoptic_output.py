@@ -10,9 +10,9 @@ from spatialflow.categories import Categories
 from spatialflow.data.converters.json_output import JsonOutput
 from spatialflow.data.converters.panoptic_image import PanopticImage
 from spatialflow.data.panoptic_files import image_entry, is_png_inside
-from spatialflow.data.panoptic_json import ImageId, SegmentInfo
 from spatialflow.errors import DataError
 from spatialflow.image_io import encode_id_png
+from spatialflow.panoptic_annotation import ImageId, SegmentInfo
 from spatialflow.workers import map_in_order
 
 T = TypeVar("T")

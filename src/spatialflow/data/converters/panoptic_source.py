@@ -10,15 +10,10 @@ from numpy.typing import NDArray
 
 from spatialflow.categories import Categories
 from spatialflow.data.converters.category_list import CategoryEntries, complete
-from spatialflow.data.converters.mask_runs import Integer, MaskRuns
-from spatialflow.data.panoptic_json import (
-    ImageAnnotation,
-    ImageId,
-    ImageInfo,
-    parse_truth,
-    read_panoptic,
-)
+from spatialflow.data.panoptic_json import ImageInfo, parse_truth, read_panoptic
 from spatialflow.data.reading import check_painted, read_sized_id_map, segments_folder
+from spatialflow.masks.mask_runs import Integer, MaskRuns
+from spatialflow.panoptic_annotation import ImageAnnotation, ImageId
 from spatialflow.zip_path import ReadPath
 
 _HEAD = ("info", "licenses", "images")

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from spatialflow.data.converters.class_list import ClassList
-from spatialflow.data.converters.mask_runs import MaskRuns
 from spatialflow.data.converters.overlap import OverlapPolicy, flatten
 from spatialflow.data.converters.panoptic_image import PanopticImage, SegmentMask, from_masks
 from spatialflow.data.converters.shape_masks import union
 from spatialflow.data.panoptic_json import ImageInfo
+from spatialflow.masks.mask_runs import MaskRuns
 
 
 class Shape(NamedTuple):

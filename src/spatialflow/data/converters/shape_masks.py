@@ -13,7 +13,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from spatialflow.data.converters.mask_runs import MaskRuns
+from spatialflow.masks.mask_runs import MaskRuns
 
 
 def runs_of_polygon(points: NDArray[np.float64], size: tuple[int, int]) -> MaskRuns:

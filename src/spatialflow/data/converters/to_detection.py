@@ -11,7 +11,7 @@ import numpy as np
 from spatialflow.data.converters.detection_output import Entries, detection_entries, write_detection
 from spatialflow.data.converters.panoptic_output import Conversion, Progress
 from spatialflow.data.converters.panoptic_source import open_panoptic
-from spatialflow.data.panoptic_json import ImageAnnotation
+from spatialflow.panoptic_annotation import ImageAnnotation
 
 
 def panoptic_to_detection(

@@ -15,9 +15,9 @@ from spatialflow.data.converters.detection_output import Entries, detection_entr
 from spatialflow.data.converters.json_output import check_no_input, refuse_foreign, write_hidden
 from spatialflow.data.converters.panoptic_output import Conversion, Progress
 from spatialflow.data.converters.panoptic_source import PanopticSource, open_panoptic
-from spatialflow.data.panoptic_json import ImageAnnotation
 from spatialflow.errors import ConfigError, DataError
 from spatialflow.label_png import encode_label_png
+from spatialflow.panoptic_annotation import ImageAnnotation
 from spatialflow.staging import Staging
 from spatialflow.workers import map_in_processes
 

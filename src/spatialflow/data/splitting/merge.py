@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from spatialflow.data.panoptic_json import ImageId
 from spatialflow.data.splitting.label_map import NameMap, merge_categories
 from spatialflow.data.splitting.licenses import merge_licenses
 from spatialflow.data.splitting.source import SourceSet
 from spatialflow.data.splitting.writer import NewImage, NewSet, Progress, keep, write_sets
 from spatialflow.errors import DataError
+from spatialflow.panoptic_annotation import ImageId
 from spatialflow.zip_path import ReadPath, ZipPath
 
 

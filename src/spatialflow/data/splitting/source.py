@@ -8,10 +8,11 @@ from typing import Any
 
 from spatialflow.categories import Categories
 from spatialflow.data.locating import guess_photo_folder
-from spatialflow.data.panoptic_json import ImageId, read_truth
+from spatialflow.data.panoptic_json import read_truth
 from spatialflow.data.reading import segments_folder
 from spatialflow.errors import DataError
 from spatialflow.files import read_json
+from spatialflow.panoptic_annotation import ImageId
 from spatialflow.zip_path import ReadPath, open_folder
 
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from spatialflow.data.extents import measure
 from spatialflow.data.splitting.source import SourceSet
 from spatialflow.errors import DataError, OutputError
 from spatialflow.files import write_bytes, write_json
 from spatialflow.image_io import read_id_png, write_id_png
+from spatialflow.masks.extents import measure
 from spatialflow.staging import Staging
 from spatialflow.workers import map_in_order
 from spatialflow.zip_path import ReadPath, ZipPath

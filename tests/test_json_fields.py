@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from spatialflow.data import json_fields as fields
-from spatialflow.data.json_fields import FieldError
+from spatialflow import json_fields as fields
+from spatialflow.json_fields import FieldError
 
 
 @pytest.mark.parametrize(

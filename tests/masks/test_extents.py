@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from spatialflow.data.extents import measure
+from spatialflow.masks.extents import measure
 
 
 def test_by_hand() -> None:

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from spatialflow.data.converters import coco_counts
+from spatialflow.masks import coco_counts
 
 Integer = TypeVar("Integer", bound=np.integer[Any])
 

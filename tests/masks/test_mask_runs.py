@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 from pycocotools import mask as coco
 
-from spatialflow.data.converters.mask_runs import MaskRuns
+from spatialflow.masks.mask_runs import MaskRuns
 
 RNG = np.random.default_rng(0)
 MAPS = [

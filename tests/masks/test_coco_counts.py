@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco
 
 from golden import decode_rle
-from spatialflow.data.converters.coco_counts import decode, encode
+from spatialflow.masks.coco_counts import decode, encode
 
 RNG = np.random.default_rng(0)
 MASKS = [
