@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -13,6 +13,7 @@ from spatialflow.categories import Categories
 from spatialflow.structures import PanopticPrediction
 from spatialflow.video.frame_files import FrameFiles
 from spatialflow.video.frames import Frame, VideoReader
+from spatialflow.video.names import SteadyNames
 from spatialflow.video.threads import Ahead, Behind
 from spatialflow.video.tracking import Tracker, TrackerConfig
 from spatialflow.video.writing import VideoWriter
@@ -52,6 +53,7 @@ class VideoRun:
         self.total = None if info.total is None else -(-info.total // stride)
         self.frames = self.dropped = 0
         self.is_interrupted = False
+        self._names = SteadyNames()
 
     def go(self, max_frames: int | None, progress: Callable[[int, int | None], object]) -> None:
         """Do all frames; at Ctrl+C those that are under way, and no more."""
@@ -86,19 +88,9 @@ class VideoRun:
 
     def _write(self, item: tuple[Frame, PanopticPrediction]) -> None:
         frame, prediction = item
-        self._writer.write(_drawn(frame.pixels, prediction), frame.time)
+        ids, segments = prediction.segment_ids.numpy(force=True), prediction.segments
+        picture = draw_overlay(frame.pixels, ids, segments, labels=False, color_by="id", min_side=0)
+        self._names.write(picture, ids, segments)
+        self._writer.write(np.asarray(picture), frame.time)
         if self._files is not None:
             self._files.add(prediction, frame.time)
-
-
-def _drawn(pixels: NDArray[np.uint8], prediction: PanopticPrediction) -> NDArray[Any]:
-    """The overlay, of the frame's size; without scores, which would flicker."""
-    picture = draw_overlay(
-        pixels,
-        prediction.segment_ids.numpy(force=True),
-        prediction.segments,
-        scores=False,
-        min_side=0,
-        color_by="id",
-    )
-    return np.asarray(picture)
