@@ -148,7 +148,7 @@ def check_writable_folder(folder: str | os.PathLike[str]) -> Path:
 
 
 class JsonListWriter:
-    """A JSON object of which one long list is written entry by entry, so that it need not be in memory.
+    """A JSON object of which a long list, or several, are written entry by entry, to need no memory.
 
     The file is not written atomically: give a temporary name.
 
@@ -176,6 +176,11 @@ class JsonListWriter:
         """Write one more entry."""
         self._write(self._separator + _encode_json(entry))
         self._separator = b",\n"
+
+    def begin(self, key: str) -> None:
+        """End the list, and begin another one."""
+        self._write(b"\n], " + _encode_json(key) + b": [\n")
+        self._separator = b""
 
     def finish(self, tail: Mapping[str, Any]) -> None:
         """Write what comes after the list, and close the file."""

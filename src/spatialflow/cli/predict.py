@@ -7,13 +7,14 @@ import typer
 
 from spatialflow.cli.console import complain, progress, say
 from spatialflow.cli.options import CheckpointOption, Device, PrecisionOption, Tta, note_of_earlier
+from spatialflow.cli.predict_video import Json, MaxFrames, Stride, has_video, predict_videos
 
 if TYPE_CHECKING:
     from spatialflow.inference.tiles import Tiling
 
 
 def predict(
-    images: Annotated[list[str], typer.Argument(metavar="IMAGE|FOLDER|GLOB", help="Photos.")],
+    images: Annotated[list[str], typer.Argument(metavar="IMAGE|FOLDER|GLOB|VIDEO", help="Photos or videos.")],
     checkpoint: CheckpointOption,
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="For the results.")],
     overlay: Annotated[bool, typer.Option(help="Also write pictures with class names.")] = True,
@@ -52,13 +53,24 @@ def predict(
     device: Device = "auto",
     precision: PrecisionOption = "auto",
     tta: Tta = False,
+    json: Json = True,
+    max_frames: MaxFrames = None,
+    stride: Stride = 1,
 ) -> None:
     """Segment photos: panoptic PNGs, one COCO-panoptic JSON, overlay pictures.
 
     A photo that cannot be read is reported and skipped; the exit code is then 1.
 
+    A video is a file, a webcam's number or a stream's address (rtsp://...), and becomes an overlay video,
+    OUT or in the folder OUT, in which things keep their ids; webcams and streams go on until Ctrl+C.
+
     Example: spatialflow predict photos/ --checkpoint tiny --out results
+
+    Example: spatialflow predict clip.mp4 --checkpoint tiny --out out.mp4
     """
+    if has_video(images):
+        predict_videos(images, checkpoint, out, overlay, device, precision, tta, json, max_frames, stride)
+        return
     from spatialflow.inference.folder import find_photos, predict_folder
 
     tiling = _tiling(tile, tile_size, tile_overlap)
