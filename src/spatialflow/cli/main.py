@@ -15,6 +15,7 @@ from spatialflow.cli.benchmark import benchmark
 from spatialflow.cli.console import complain, errors, say
 from spatialflow.cli.evaluate import evaluate
 from spatialflow.cli.predict import predict
+from spatialflow.cli.serve import serve
 from spatialflow.errors import SpatialFlowError
 
 app = typer.Typer(
@@ -30,6 +31,7 @@ for command in (
     predict,
     commands.pq,
     benchmark,
+    serve,
 ):
     app.command()(command)
 
