@@ -13,6 +13,7 @@ import typer
 from spatialflow.cli import commands, convert, data, view
 from spatialflow.cli.console import complain, errors, say
 from spatialflow.cli.evaluate import evaluate
+from spatialflow.cli.export import export
 from spatialflow.cli.predict import predict
 from spatialflow.errors import SpatialFlowError
 
@@ -27,6 +28,7 @@ for command in (
     commands.train,
     evaluate,
     predict,
+    export,
     commands.pq,
 ):
     app.command()(command)
