@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from spatialflow.data.transforms import resized_size
 from spatialflow.export.description import Description
-from spatialflow.export.onnx_predictor import OnnxPredictor, Outputs, found_in, graph_inputs, prediction_in
+from spatialflow.export.exchange import Arrays, found_in, graph_inputs, prediction_in
+from spatialflow.export.onnx_predictor import OnnxPredictor
 from spatialflow.inference import Predictor
 from spatialflow.models.spatialflow import SpatialFlow
 from spatialflow.postprocess.panoptic import Found
@@ -23,7 +24,7 @@ MAX_BOX_DISTANCE = 0.05
 MIN_SAME_PIXELS = 0.999
 """Share of the pixels of a map that must be equal."""
 
-Run = Callable[[NDArray[np.uint8]], Outputs]
+Run = Callable[[NDArray[np.uint8]], Arrays]
 """An exported graph: a photo (H, W, 3) in, its outputs by name out."""
 
 
@@ -140,7 +141,7 @@ def program_runner(path: str | os.PathLike[str], description: Description) -> Ru
 
     graph = torch.export.load(path).module()
 
-    def run(photo: NDArray[np.uint8]) -> Outputs:
+    def run(photo: NDArray[np.uint8]) -> Arrays:
         inputs = graph_inputs(photo, description, str(path))
         with torch.inference_mode():
             outputs = graph(*(torch.from_numpy(inputs[name]) for name in description.input_names))

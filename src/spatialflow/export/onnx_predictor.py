@@ -1,7 +1,7 @@
 """Prediction from an exported ONNX file by ONNX Runtime, without the network's code."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -9,18 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spatialflow.data.transforms import normalise_and_pad, resize_image, resized_size
-from spatialflow.errors import CheckpointError, ConfigError, DataError
+from spatialflow.errors import CheckpointError, ConfigError
 from spatialflow.export.description import Description
+from spatialflow.export.exchange import Arrays, found_in, graph_inputs, prediction_in
+from spatialflow.inference.photo_predictor import PhotoPredictor, several
 from spatialflow.photo import Photo, as_photo
-from spatialflow.postprocess.panoptic import Found, Instances, as_prediction, merge
+from spatialflow.postprocess.panoptic import Found, merge
 from spatialflow.structures import PanopticPrediction
 
-Outputs = dict[str, NDArray[Any]]
-"""What the graph says of one photo, by the names of its outputs."""
 
-
-class OnnxPredictor:
+class OnnxPredictor(PhotoPredictor):
     """Runs an exported model on photos, with the results of :class:`spatialflow.Predictor`.
 
     Everything else, categories, preprocessing and merge settings, comes out of the file.
@@ -62,28 +60,39 @@ class OnnxPredictor:
         numbers = "int8" if self.description.quantised else "fp32"
         return f"ONNX Runtime {onnxruntime.__version__} ({provider}), {numbers}"
 
-    def predict(self, image: Photo) -> PanopticPrediction:
-        """Segment one photo.
+    @property
+    def network_scale(self) -> tuple[int, int]:
+        """``data.test_scale`` of the model."""
+        return self.config.data.test_scale
+
+    @property
+    def stuff_area(self) -> int:
+        """``model.merge.stuff_area`` of the model."""
+        return self.config.model.merge.stuff_area
+
+    def segment_photos(
+        self, photos: Sequence[NDArray[np.uint8]], *, stuff_area: int | None = None
+    ) -> list[PanopticPrediction]:
+        """Segment (H, W, 3) arrays, one after the other: the graph takes one at a time.
 
         Raises:
-            DataError: a path that is no readable image, an array of another shape or type, or a photo of
-                another size than the one that the file is for.
+            DataError: a photo is of another size than the one that the file is for.
         """
-        return prediction_in(self.run(as_photo(image)), self.description)
+        if stuff_area is None:
+            return [prediction_in(self.run(photo), self.description) for photo in photos]
+        # the map in the graph knows only its own smallest area
+        config = self.config.model.merge.model_copy(update={"stuff_area": stuff_area})
+        return [merge(*found_in(self.run(photo)), self.categories, config) for photo in photos]
 
-    def predict_many(self, images: Sequence[Photo]) -> list[PanopticPrediction]:
-        """Segment several photos, one after the other: the graph takes one at a time."""
-        return [self.predict(image) for image in images]
-
-    def find(self, images: Sequence[Photo]) -> list[Found]:
+    def find(self, images: Iterable[Photo]) -> list[Found]:
         """Detections, masks and stuff maps of several photos, before the merge."""
-        return [found_in(self.run(as_photo(image))) for image in images]
+        return [found_in(self.run(as_photo(image))) for image in several(images)]
 
     def merge(self, found: Found) -> PanopticPrediction:
         """The panoptic map of one photo, by the merge settings in the file."""
-        return _merge(found, self.description)
+        return merge(*found, self.categories, self.config.model.merge)
 
-    def run(self, photo: NDArray[np.uint8]) -> Outputs:
+    def run(self, photo: NDArray[np.uint8]) -> Arrays:
         """All outputs of the graph for a photo (H, W, 3).
 
         Raises:
@@ -91,56 +100,6 @@ class OnnxPredictor:
         """
         values = self._session.run(None, graph_inputs(photo, self.description, str(self.path)))
         return dict(zip((output.name for output in self._session.get_outputs()), values, strict=True))
-
-
-def graph_inputs(photo: NDArray[np.uint8], description: Description, source: str) -> Outputs:
-    """What the graph takes for a photo (H, W, 3), by name; ``source`` is the file that errors name.
-
-    Raises:
-        DataError: the photo is of another size than the one that the graph is for.
-    """
-    size = (photo.shape[0], photo.shape[1])
-    if description.uint8:
-        if description.size not in (None, size):
-            raise DataError(
-                f"image: is {size[0]}x{size[1]} (height x width), but {source} takes only "
-                f"{description.size[0]}x{description.size[1]}; resize it, or export with --dynamic"
-            )
-        return {"image": photo}
-    data = description.config.data
-    inner = resized_size(size, data.test_scale)
-    if description.size and (inner[0] > description.size[0] or inner[1] > description.size[1]):
-        raise DataError(
-            f"image: {size[0]}x{size[1]} becomes {inner[0]}x{inner[1]} (height x width), more than the "
-            f"{description.size[0]}x{description.size[1]} of {source}; export with --dynamic"
-        )
-    batch, _ = normalise_and_pad([resize_image(photo, inner)], data.mean, data.std)
-    height, width = description.size or batch.shape[2:]
-    image = np.zeros((1, 3, height, width), np.float32)
-    image[:, :, : batch.shape[2], : batch.shape[3]] = batch.numpy()
-    return {"image": image, "image_size": np.array(inner), "photo_size": np.array(size)}
-
-
-def found_in(outputs: Outputs) -> Found:
-    """Detections, masks and stuff map among a graph's outputs."""
-    count = int(outputs["num_detections"])
-    boxes, scores, labels, masks = (outputs[name][:count] for name in ("boxes", "scores", "labels", "masks"))
-    return Found(Instances(boxes, scores, labels, masks), outputs["stuff"], outputs["stuff_scores"])
-
-
-def prediction_in(outputs: Outputs, description: Description) -> PanopticPrediction:
-    """The panoptic map among a graph's outputs, or, if it has none, what the merge makes of the others."""
-    if not description.merged:
-        return _merge(found_in(outputs), description)
-    labels = outputs["segment_labels"]
-    count = int((labels >= 0).sum())
-    scores = outputs["segment_scores"][:count].tolist()
-    return as_prediction(outputs["panoptic"], labels[:count].tolist(), scores, description.categories)
-
-
-def _merge(found: Found, description: Description) -> PanopticPrediction:
-    things, stuff, scores = found
-    return merge(things, stuff, scores, description.categories, description.config.model.merge)
 
 
 def _open(path: Path, providers: Sequence[str], threads: int) -> Any:
