@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spatialflow.cli.console import output, say
+from spatialflow.cli.console import output, progress, say
 from spatialflow.cli.options import CheckpointOption
 from spatialflow.errors import ConfigError
+from spatialflow.files import check_writable_folder
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from spatialflow.export.comparison import Difference
+    from spatialflow.export.description import Description
+    from spatialflow.models.spatialflow import SpatialFlow
 
 _FORMATS = ("onnx", "torch-export")
 _DRAWN = 4
@@ -43,6 +46,13 @@ def export(
     panoptic: Annotated[
         bool, typer.Option("--panoptic", "--merge", help="Also give the merged panoptic map.")
     ] = False,
+    int8: Annotated[
+        bool, typer.Option("--int8", help="8-bit integers in the convolutions; needs --calibrate.")
+    ] = False,
+    calibrate: Annotated[
+        str | None,
+        typer.Option(metavar="FOLDER", help="Photos for --int8 of the kind it will see; dozens will do."),
+    ] = None,
     check: Annotated[bool, typer.Option("--check", help="Compare the file with PyTorch on photos.")] = False,
 ) -> None:
     """Write a model as one ONNX or torch.export file, with all that it takes to serve it inside.
@@ -52,40 +62,87 @@ def export(
 
     Example: spatialflow export --checkpoint tiny --uint8 --panoptic --check
     """
+    _refuse_contradictions(format, size, dynamic, photos, int8, calibrate, check)
+    from spatialflow.export.writing import default_path, export_onnx, export_program, require
+    from spatialflow.inference.folder import find_photos
+
+    shown = find_photos(photos) if photos else []
+    calibration = find_photos([calibrate]) if calibrate else []
+    path = out or default_path(checkpoint, format)
+    check_writable_folder(path.parent)
+    if format == "onnx":
+        require("onnx", "onnxscript", *(["onnxruntime"] if check or int8 else []))
+    from spatialflow.checkpoints import load_model
+
+    model = load_model(checkpoint)
+    say(f"exporting {model.config.name}: half a minute for a small model, minutes for a large one")
+    started = time.monotonic()
+    write = export_onnx if format == "onnx" else export_program
+    description = write(model, path, size=size, uint8=uint8, merged=panoptic)
+    if int8:
+        description = _quantise(path, description, calibration)
+    say(f"{path}: {path.stat().st_size / 2**20:.1f} MiB, {time.monotonic() - started:.0f} s")
+    if check:
+        _check(model, path, description, shown, format == "onnx")
+
+
+def _refuse_contradictions(
+    format: str,
+    size: tuple[int, int] | None,
+    dynamic: bool,
+    photos: list[str] | None,
+    int8: bool,
+    calibrate: str | None,
+    check: bool,
+) -> None:
+    """What can be said before anything heavy is imported.
+
+    Raises:
+        ConfigError: options do not go together.
+    """
     if format not in _FORMATS:
         raise ConfigError(f"--format {format}: is unknown; use {' or '.join(_FORMATS)}")
     if size and dynamic:
         raise ConfigError("--size and --dynamic: exclude each other; give one of them")
+    if size and min(size) < 1:
+        raise ConfigError(f"--size {size[0]} {size[1]}: sides are 1 pixel or more; give height and width")
     if photos and not check:
         raise ConfigError(f"{photos[0]}: photos are for comparing; add --check")
-    from spatialflow.export.writing import default_path, export_onnx, export_program, require
-    from spatialflow.inference.folder import find_photos
+    if int8 and format != "onnx":
+        raise ConfigError(f"--int8: is for --format onnx, not {format}; leave one of them out")
+    if int8 and not calibrate:
+        raise ConfigError("--int8: needs photos to learn its ranges from; add --calibrate FOLDER")
+    if calibrate and not int8:
+        raise ConfigError("--calibrate: is for 8-bit integers; add --int8")
 
-    found = find_photos(photos) if photos else []
-    path = out or default_path(checkpoint, format)
-    if format == "onnx":
-        require("onnx", "onnxscript", *(["onnxruntime"] if check else []))
-    from spatialflow.checkpoints import load_model
 
-    model = load_model(checkpoint)
-    say(f"exporting {model.config.name}; this takes half a minute for a small model, minutes for a large one")
-    started = time.monotonic()
-    write = export_onnx if format == "onnx" else export_program
-    description = write(model, path, size=size, uint8=uint8, merged=panoptic)
-    say(f"{path}: {path.stat().st_size / 2**20:.1f} MiB, {time.monotonic() - started:.0f} s")
-    if not check:
-        return
+def _quantise(path: Path, description: "Description", photos: list[Path]) -> "Description":
+    from spatialflow.export.quantising import quantise
+    from spatialflow.image_io import read_photo
+
+    with progress("calibrate") as (show,):
+        return quantise(
+            path, path, description, map(read_photo, photos), progress=lambda done: show(done, len(photos))
+        )
+
+
+def _check(
+    model: "SpatialFlow", path: Path, description: "Description", photos: list[Path], is_onnx: bool
+) -> None:
+    """Compare the file with the model, and leave with 1 if it is too far off."""
     from spatialflow.export.comparison import compare, onnx_runner, program_runner
 
-    run = onnx_runner(path) if format == "onnx" else program_runner(path, description)
-    differences = compare(model, run, description, _pixels(found, size))
-    _show(differences, "ONNX Runtime" if format == "onnx" else "torch.export")
+    run = onnx_runner(path) if is_onnx else program_runner(path, description)
+    differences = compare(model, run, description, _pixels(photos, description))
+    _show(differences, "ONNX Runtime" if is_onnx else "torch.export")
     if not all(difference.passes for difference in differences):
         say("the file differs from PyTorch by more than 0.05 pixels of a box or 0.1 % of a panoptic map")
         raise typer.Exit(1)
 
 
-def _pixels(paths: list[Path], size: tuple[int, int] | None) -> "Iterator[tuple[str, NDArray[np.uint8]]]":
+def _pixels(
+    paths: list[Path], description: "Description"
+) -> "Iterator[tuple[str, NDArray[np.uint8]]]":
     """Names and pixels of the photos, or of drawn ones of several sizes."""
     import numpy as np
 
@@ -95,7 +152,8 @@ def _pixels(paths: list[Path], size: tuple[int, int] | None) -> "Iterator[tuple[
     for path in paths:
         yield path.name, read_photo(path)
     if not paths:
-        sizes = [size] if size else [(128, 160), (160, 128), (240, 320), (96, 256)]
+        fixed = description.size if description.uint8 else None
+        sizes = [fixed] if fixed else [(128, 160), (160, 128), (240, 320), (96, 256)]
         for i in range(_DRAWN):
             yield f"drawn {i + 1}", draw_scene(np.random.default_rng(i), sizes[i % len(sizes)]).photo
 

@@ -38,8 +38,13 @@ def detect(outputs: DenseOutputs, image_size: Tensor, scale: Tensor, config: Mod
         scale: (4,) float32, network-input pixels a photo pixel along x, y, x, y.
         config: the model's.
     """
-    boxes, scores = _candidates(outputs, image_size, config)
     limit = config.detection.max_detections
+    if outputs.cls_logits[0].shape[1] == 0:  # only stuff
+        none = torch.zeros(limit)
+        return FixedDetections(
+            none[:, None].repeat(1, 4), none, none.long(), torch.zeros((), dtype=torch.int64)
+        )
+    boxes, scores = _candidates(outputs, image_size, config)
     rows, labels = (scores > config.detection.score_threshold).nonzero(as_tuple=True)
     # One more at the end, of no size and no score: it disturbs nothing, and the list is never empty.
     found = torch.cat([(boxes / scale)[rows], boxes.new_zeros(1, 4)])

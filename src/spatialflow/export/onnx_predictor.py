@@ -1,5 +1,6 @@
 """Prediction from an exported ONNX file by ONNX Runtime, without the network's code."""
 
+import hashlib
 import os
 from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
@@ -59,6 +60,13 @@ class OnnxPredictor(PhotoPredictor):
         provider = self._session.get_providers()[0].removesuffix("ExecutionProvider")
         numbers = "int8" if self.description.quantised else "fp32"
         return f"ONNX Runtime {onnxruntime.__version__} ({provider}), {numbers}"
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """What results depend on besides the photo: the file, by its digest."""
+        with self.path.open("rb") as file:
+            digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=8))
+        return {"file": digest.hexdigest(), "hardware": self.hardware}
 
     @property
     def network_scale(self) -> tuple[int, int]:

@@ -1,5 +1,6 @@
 """The merge of :mod:`spatialflow.postprocess.panoptic` as loops of the graph."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -12,6 +13,10 @@ from spatialflow.postprocess.masks import MASK_THRESHOLD
 
 if TYPE_CHECKING:
     from spatialflow.export.graph import FoundOutputs
+
+
+State = tuple[Tensor, Tensor]
+"""Number of the next thing, () int64, and slots, (H, W) int32."""
 
 
 class PanopticMap(NamedTuple):
@@ -72,7 +77,20 @@ def _paint_instances(found: "FoundOutputs", config: MergeConfig) -> Tensor:
         return i + 1, torch.where(free & is_kept, (i + 1).to(torch.int32), slots)
 
     start = torch.zeros((), dtype=torch.int64), torch.zeros_like(found.stuff, dtype=torch.int32)
-    return while_loop(goes_on, paint, start)[1]
+    return _loop(goes_on, paint, start)[1]
+
+
+def _loop(
+    goes_on: Callable[[Tensor, Tensor], Tensor],
+    step: Callable[[Tensor, Tensor], State],
+    state: State,
+) -> State:
+    """A loop of the graph while it is traced; else an ordinary one, which need not be compiled first."""
+    if torch.compiler.is_exporting():
+        return while_loop(goes_on, step, state)
+    while goes_on(*state):
+        state = step(*state)
+    return state
 
 
 def _centres(pixels: Tensor) -> tuple[Tensor, Tensor]:
@@ -142,4 +160,4 @@ def _fill_boxes(slots: Tensor, found: "FoundOutputs", offset: int, config: Merge
         slot = own_slots.index_select(0, i[None])[0].to(torch.int32)
         return i + 1, torch.where(free & is_filled, slot, slots)
 
-    return while_loop(goes_on, fill, (torch.zeros((), dtype=torch.int64), slots))[1]
+    return _loop(goes_on, fill, (torch.zeros((), dtype=torch.int64), slots))[1]

@@ -17,7 +17,9 @@ _ONE = 1 << 11
 def resized_size_in_graph(size: Tensor, scale: Scale) -> Tensor:
     """See :func:`spatialflow.data.transforms.resized_size`; ``size`` and the result are (2,) int64."""
     sides = size.double()
-    factor = torch.minimum(max(scale) / sides.max(), min(scale) / sides.min())
+    # divided as tensors: PyTorch multiplies a number by the reciprocal, which rounds twice
+    limits = torch.tensor([max(scale), min(scale)], dtype=torch.float64)
+    factor = (limits / torch.stack([sides.max(), sides.min()])).min()
     return (sides * factor + 0.5).floor().long().clamp(min=1)
 
 
