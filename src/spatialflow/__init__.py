@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from spatialflow.errors import SpatialFlowError
     from spatialflow.evaluation.panoptic_quality import evaluate_pq
     from spatialflow.evaluation.pq_result import PQResult
+    from spatialflow.export.onnx_predictor import OnnxPredictor
     from spatialflow.inference import Predictor
     from spatialflow.models.spatialflow import SpatialFlow, build_model
     from spatialflow.photo import load_image
@@ -23,6 +24,7 @@ __all__ = [
     "Category",
     "Config",
     "DenseOutputs",
+    "OnnxPredictor",
     "PQResult",
     "PanopticPrediction",
     "Predictor",
@@ -44,6 +46,7 @@ _HOME = {
     "Category": "categories",
     "Config": "config",
     "DenseOutputs": "structures",
+    "OnnxPredictor": "export.onnx_predictor",
     "PQResult": "evaluation.pq_result",
     "PanopticPrediction": "structures",
     "Predictor": "inference",

@@ -14,6 +14,7 @@ from spatialflow.cli import commands, convert, data, view
 from spatialflow.cli.benchmark import benchmark
 from spatialflow.cli.console import complain, errors, say
 from spatialflow.cli.evaluate import evaluate
+from spatialflow.cli.export import export
 from spatialflow.cli.predict import predict
 from spatialflow.cli.serve import serve
 from spatialflow.errors import SpatialFlowError
@@ -29,6 +30,7 @@ for command in (
     commands.train,
     evaluate,
     predict,
+    export,
     commands.pq,
     benchmark,
     serve,

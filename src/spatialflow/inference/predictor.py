@@ -16,7 +16,8 @@ from spatialflow.inference.photo_predictor import PhotoPredictor, several
 from spatialflow.models.fusion import fuse_batch_norm
 from spatialflow.models.spatialflow import SpatialFlow
 from spatialflow.photo import Photo, as_photo
-from spatialflow.postprocess.pipeline import Found, find, merge_found
+from spatialflow.postprocess.panoptic import Found
+from spatialflow.postprocess.pipeline import find, merge_found
 from spatialflow.postprocess.tta import View, find_in_views
 from spatialflow.precision import Precision, choose
 from spatialflow.stopwatch import stage

@@ -60,10 +60,13 @@ class MaskHead(nn.Module):
 
     def forward(self, features: tuple[Tensor, ...], boxes: list[Tensor]) -> Tensor:
         """Mask features of strides 8, 16, ... and B x (N_b, 4) input pixels -> (sum N_b, classes, 28, 28)."""
-        x = pool_boxes(features, boxes)
+        return self.draw(pool_boxes(features, boxes))
+
+    def draw(self, pooled: Tensor) -> Tensor:
+        """What the boxes show: pooled (N, C, 14, 14) -> (N, classes, 28, 28)."""
         for conv in self.convs:
-            x = conv(x)
-        return self.logits(self.upsample(x).relu_())
+            pooled = conv(pooled)
+        return self.logits(self.upsample(pooled).relu_())
 
 
 def pool_boxes(features: tuple[Tensor, ...], boxes: list[Tensor]) -> Tensor:

@@ -31,18 +31,21 @@ def encode(boxes: Tensor, anchors: Tensor) -> Tensor:
     return torch.cat([(centre - anchor_centre) / anchor_size, (size / anchor_size).log()], dim=-1)
 
 
-def decode(deltas: Tensor, anchors: Tensor, image_size: tuple[int, int]) -> Tensor:
-    """Boxes (N, 4) from deltas (N, 4) on anchors (N, 4), clipped to the image (H, W)."""
+def decode(deltas: Tensor, anchors: Tensor, image_size: tuple[int, int] | Tensor) -> Tensor:
+    """Boxes (N, 4) from deltas (N, 4) on anchors (N, 4), clipped to the image, (H, W) or a (2,) tensor."""
     anchor_size, anchor_centre = _size_and_centre(anchors)
     centre = anchor_centre + anchor_size * deltas[..., :2]
     size = anchor_size * deltas[..., 2:].clamp(-MAX_LOG_RATIO, MAX_LOG_RATIO).exp()
     return clip(torch.cat([centre - size * 0.5, centre + size * 0.5], dim=-1), image_size)
 
 
-def clip(boxes: Tensor, image_size: tuple[int, int]) -> Tensor:
+def clip(boxes: Tensor, image_size: tuple[int, int] | Tensor) -> Tensor:
     """Move corners (..., 4) that lie outside the image (H, W) to its border."""
-    height, width = image_size
-    limits = boxes.new_tensor([width, height, width, height])
+    if isinstance(image_size, Tensor):  # an input of an exported graph, which may not become a number
+        limits = image_size.flip(0).repeat(2).to(boxes.dtype)
+    else:
+        height, width = image_size
+        limits = boxes.new_tensor([width, height, width, height])
     return torch.minimum(boxes.clamp(min=0), limits)
 
 

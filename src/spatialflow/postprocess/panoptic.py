@@ -4,6 +4,7 @@ Faults of the original that are mended: an instance is listed once, no segment i
 count 1, 2, 3, ... in the order in which segments come about instead of being random.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -32,6 +33,16 @@ class Instances(NamedTuple):
     """(N, M, M) probabilities over the box."""
 
 
+class Found(NamedTuple):
+    """What the network says of one photo, before the merge; on the CPU."""
+
+    things: Instances
+    stuff: NDArray[np.uint8]
+    """(H, W) channel of each pixel of the photo."""
+    stuff_scores: NDArray[np.float32]
+    """(S+1,)."""
+
+
 def merge(
     things: Instances,
     stuff: NDArray[np.uint8],
@@ -55,7 +66,7 @@ def merge(
     if config.using_bbox:
         for i in range(count):
             _fill_box(canvas, things, i, owner[i], config)
-    return canvas.finish(categories)
+    return as_prediction(canvas.ids, canvas.labels, canvas.scores, categories)
 
 
 class _Canvas:
@@ -71,21 +82,32 @@ class _Canvas:
         self.scores.append(score)
         return len(self.labels)
 
-    def finish(self, categories: Categories) -> PanopticPrediction:
-        areas, boxes = segment_geometry(self.ids, len(self.labels))
-        segments = tuple(
-            Segment(
-                id=i + 1,
-                label=label,
-                category=categories[label],
-                is_thing=label < categories.num_things,
-                score=self.scores[i],
-                area=int(areas[i]),
-                box=(int(boxes[i, 0]), int(boxes[i, 1]), int(boxes[i, 2]), int(boxes[i, 3])),
-            )
-            for i, label in enumerate(self.labels)
+
+def as_prediction(
+    ids: NDArray[np.int32], labels: Sequence[int], scores: Sequence[float], categories: Categories
+) -> PanopticPrediction:
+    """A finished id map and what its ids 1, 2, ... stand for, each of which has pixels.
+
+    Args:
+        ids: (H, W), 0 is void.
+        labels: of the segments.
+        scores: of the segments.
+        categories: of the model.
+    """
+    areas, boxes = segment_geometry(ids, len(labels))
+    segments = tuple(
+        Segment(
+            id=i + 1,
+            label=label,
+            category=categories[label],
+            is_thing=label < categories.num_things,
+            score=scores[i],
+            area=int(areas[i]),
+            box=(int(boxes[i, 0]), int(boxes[i, 1]), int(boxes[i, 2]), int(boxes[i, 3])),
         )
-        return PanopticPrediction(torch.from_numpy(self.ids), segments)
+        for i, label in enumerate(labels)
+    )
+    return PanopticPrediction(torch.from_numpy(ids), segments)
 
 
 def _paint_instance(canvas: _Canvas, things: Instances, i: int, config: MergeConfig) -> int | None:

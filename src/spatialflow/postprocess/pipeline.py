@@ -1,30 +1,17 @@
 """From dense outputs to panoptic predictions: what prediction, evaluation and validation share."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from spatialflow.config import MergeConfig
 from spatialflow.models.spatialflow import SpatialFlow
 from spatialflow.postprocess.detection import decode_candidates, select
-from spatialflow.postprocess.panoptic import Instances, merge
+from spatialflow.postprocess.panoptic import Found, Instances, merge
 from spatialflow.postprocess.stuff import stuff_map
 from spatialflow.stopwatch import stage
 from spatialflow.structures import DenseOutputs, Detections, PanopticPrediction
-
-
-class Found(NamedTuple):
-    """What the network says of one photo, before the merge; on the CPU."""
-
-    things: Instances
-    stuff: NDArray[np.uint8]
-    """(H, W) channel of each pixel of the photo."""
-    stuff_scores: NDArray[np.float32]
-    """(S+1,)."""
 
 
 def find(

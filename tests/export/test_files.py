@@ -1,0 +1,161 @@
+"""Exported files: the numbers of PyTorch, served from one file, with clear words on wrong ones."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import torch
+
+import spatialflow as sf
+from make_export import busy_model, smooth_photo
+from spatialflow.data.synthetic_scene import draw_scene
+from spatialflow.errors import CheckpointError, ConfigError, DataError
+from spatialflow.export.comparison import compare, onnx_runner, program_runner
+from spatialflow.export.description import Description
+from spatialflow.export.writing import export_onnx, export_program
+
+onnx = pytest.importorskip("onnx", reason="needs the extra export")
+pytest.importorskip("onnxruntime", reason="needs the extra export")
+
+SIZES = [(128, 160), (160, 128), (90, 200), (300, 250)]
+
+
+class File(NamedTuple):
+    path: Path
+    description: Description
+    model: sf.SpatialFlow
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> File:
+    """``tiny`` for photos of any size, as they are, with the merge."""
+    path = tmp_path_factory.mktemp("onnx") / "tiny.onnx"
+    model = sf.load_model("tiny")
+    return File(path, export_onnx(model, path, uint8=True, merged=True), model)
+
+
+@pytest.fixture(scope="session")
+def fixed(tmp_path_factory: pytest.TempPathFactory) -> File:
+    """A model of random weights for normalised images of one size, without the merge, by torch.export."""
+    path = tmp_path_factory.mktemp("program") / "toy.pt2"
+    model = busy_model()
+    return File(path, export_program(model, path, size=(128, 160)), model)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_onnx_gives_the_numbers_of_pytorch(tiny: File, size: tuple[int, int]) -> None:
+    photo = draw_scene(np.random.default_rng(sum(size)), size).photo
+    (difference,) = compare(tiny.model, onnx_runner(tiny.path), tiny.description, [("drawn", photo)])
+    assert difference.things[0] > 5
+    assert difference.labels_equal
+    assert difference.boxes <= 0.05
+    assert difference.masks <= 0.001
+    assert difference.stuff >= 0.999
+    assert difference.merged >= 0.999
+
+
+def test_program_gives_the_numbers_of_pytorch(fixed: File) -> None:
+    photos = [("wide", smooth_photo(96, 160)), ("large", smooth_photo(200, 250, seed=1))]
+    for difference in compare(
+        fixed.model, program_runner(fixed.path, fixed.description), fixed.description, photos
+    ):
+        assert difference.things[0] > 5
+        assert difference.passes
+        assert difference.masks <= 0.001
+
+
+def test_predictor_has_the_results_of_the_model(tiny: File) -> None:
+    ours, theirs = sf.OnnxPredictor(tiny.path, threads=1), sf.Predictor(tiny.model, "cpu", "fp32")
+    photos = [draw_scene(np.random.default_rng(i), (128, 160)).photo for i in range(2)]
+    assert ours.categories == theirs.categories
+    for actual, expected in zip(ours.predict_many(photos), theirs.predict_many(photos), strict=True):
+        assert (actual.segment_ids == expected.segment_ids).float().mean() >= 0.999
+        assert [s.category for s in actual.segments] == [s.category for s in expected.segments]
+        assert [s.score for s in actual.segments] == pytest.approx(
+            [s.score for s in expected.segments], abs=1e-4
+        )
+    # the merge outside the graph is the one inside
+    (found,) = ours.find(photos[:1])
+    assert torch.equal(ours.merge(found).segment_ids, ours.predict(photos[0]).segment_ids)
+    assert "CPU" in str(ours.hardware)
+
+
+def test_predictor_does_without_the_networks_code(tiny: File) -> None:
+    code = f"""
+import sys
+import numpy as np
+import spatialflow as sf
+prediction = sf.OnnxPredictor({str(tiny.path)!r}).predict(np.zeros((70, 90, 3), np.uint8))
+assert prediction.segment_ids.shape == (70, 90)
+loaded = [name for name in sys.modules if name.startswith(("spatialflow.models", "timm"))]
+assert not loaded, loaded
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_program_runs_without_our_code(fixed: File) -> None:
+    code = f"""
+import sys
+import torch, torchvision
+graph = torch.export.load({str(fixed.path)!r}).module()
+outputs = graph(torch.zeros(1, 3, 128, 160), torch.tensor([100, 160]), torch.tensor([50, 80]))
+assert outputs["boxes"].shape == (100, 4)
+assert outputs["stuff"].shape == (50, 80)
+assert not [name for name in sys.modules if name.startswith(("spatialflow", "timm"))]
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_file_says_what_it_is_and_nothing_of_this_machine(tiny: File) -> None:
+    model = onnx.load(tiny.path)
+    onnx.checker.check_model(model)
+    metadata = {entry.key: entry.value for entry in model.metadata_props}
+    assert json.loads(metadata["categories"]) == tiny.model.categories.to_json()
+    assert json.loads(metadata["config"])["model"]["merge"]["stuff_area"] == 300
+    assert [i.name for i in model.graph.input] == ["image"]
+    names = [o.name for o in model.graph.output]
+    assert names[:4] == ["boxes", "scores", "labels", "num_detections"]
+    assert names[-3:] == ["panoptic", "segment_labels", "segment_scores"]
+    assert str(Path(sf.__file__).parent).encode() not in tiny.path.read_bytes()
+    assert sorted(path.name for path in tiny.path.parent.iterdir()) == ["tiny.onnx"]
+
+
+def test_foreign_and_damaged_files_are_refused(tiny: File, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="no such file"):
+        sf.OnnxPredictor(tmp_path / "none.onnx")
+    (tmp_path / "text.onnx").write_text("not a model")
+    with pytest.raises(CheckpointError, match=r"text\.onnx: ONNX Runtime cannot read it"):
+        sf.OnnxPredictor(tmp_path / "text.onnx")
+    (tmp_path / "cut.onnx").write_bytes(tiny.path.read_bytes()[:100_000])
+    with pytest.raises(CheckpointError, match=r"cut\.onnx: ONNX Runtime cannot read it"):
+        sf.OnnxPredictor(tmp_path / "cut.onnx")
+    value = onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1])
+    other = onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [1])
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Relu", ["x"], ["y"])], "g", [value], [other])
+    foreign = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=9)
+    onnx.save(foreign, tmp_path / "foreign.onnx")
+    with pytest.raises(CheckpointError, match=r"foreign\.onnx: format: this is no model that spatialflow"):
+        sf.OnnxPredictor(tmp_path / "foreign.onnx")
+    with pytest.raises(ConfigError, match="provider 'Nothing' is not in this ONNX Runtime"):
+        sf.OnnxPredictor(tiny.path, providers=["Nothing"])
+
+
+def test_sizes_that_do_not_suit_are_refused(fixed: File, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="take --size 128 160"):
+        export_onnx(fixed.model, tmp_path / "x.onnx", size=(120, 150))
+    run = program_runner(fixed.path, fixed.description)
+    with pytest.raises(DataError, match="export with --dynamic"):
+        run(smooth_photo(300, 200))
+    assert not list(tmp_path.iterdir())
+
+
+def test_missing_runtime_is_told(tiny: File, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("spatialflow.export.onnx_predictor.find_spec", lambda name: None)
+    with pytest.raises(
+        ConfigError, match=r"onnxruntime is not installed; run `pip install 'spatialflow\[export\]'`"
+    ):
+        sf.OnnxPredictor(tiny.path)
