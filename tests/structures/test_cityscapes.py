@@ -54,6 +54,13 @@ def test_both_formats_by_hand(tmp_path: Path) -> None:
         assert float(score) == own.score
 
 
+def test_a_crowd_is_no_instance(tmp_path: Path) -> None:
+    crowd = of_map(np.full((2, 2), 5, np.int32), {5: PERSON}, CATEGORIES, is_crowd=True)
+    (info,) = crowd.to_cityscapes(tmp_path, NAME)["segments_info"]
+    assert (info["id"], info["category_id"], info["iscrowd"]) == (24, 24, 1)
+    assert (tmp_path / "instances" / f"{NAME}.txt").read_text() == ""
+
+
 def test_more_than_a_thousand_instances_keep_apart(tmp_path: Path) -> None:
     ids = np.arange(1, 1104, dtype=np.int32).reshape(1, -1)
     labels = dict.fromkeys(range(1, 1102), PERSON) | {1102: CAR, 1103: ROAD}

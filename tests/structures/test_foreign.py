@@ -8,7 +8,7 @@ import supervision
 import torch
 
 from make_model import TOY
-from make_predictions import scattered
+from make_predictions import of_map, scattered
 from spatialflow.errors import SpatialFlowError
 from spatialflow.structures import PanopticPrediction
 
@@ -70,3 +70,5 @@ def test_dictionary_of_transformers() -> None:
         assert info["was_fused"] is not own.is_thing
         assert info["score"] == pytest.approx(own.score, abs=1e-6)
     assert EMPTY.to_huggingface()["segments_info"] == []
+    crowd = of_map(np.ones((2, 2), np.int32), {1: 0}, is_crowd=True)
+    assert crowd.to_huggingface()["segments_info"][0]["was_fused"] is True

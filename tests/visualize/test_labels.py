@@ -56,6 +56,20 @@ def test_stuff_is_named_where_no_thing_has_its_name(monkeypatch):
     assert (ids[y1:y2, x1:x2] == 2).all()
 
 
+def test_stuff_finds_room_beside_a_things_name(monkeypatch):
+    """A low strip of stuff, in whose middle a small thing has its name: the stuff's name goes elsewhere."""
+    ids = np.ones((60, 400), np.int32)
+    ids[40:56, 190:210] = 2
+    segments = [
+        SimpleNamespace(id=1, score=1, is_thing=False, category=Category(1, "grass", False, (0, 99, 0))),
+        SimpleNamespace(id=2, score=1, is_thing=True, category=Category(2, "some cat", True, (99, 0, 0))),
+    ]
+    boxes = {}
+    monkeypatch.setattr(labels, "draw_tag", lambda picture, box, text, *rest: boxes.update({text: box}))
+    draw_overlay(np.zeros((60, 400, 3), np.uint8), ids, segments, scores=False, min_side=0)
+    assert set(boxes) == {"grass", "some cat"}
+
+
 def test_letters_that_the_font_lacks_come_from_the_system_or_without_accents(monkeypatch):
     fonts.line.cache_clear()
     monkeypatch.setattr(fonts, "_SYSTEM", ("no-such-font.ttf",))

@@ -59,6 +59,19 @@ def test_an_outline_is_a_smooth_line_where_the_segment_ends():
     assert len(np.unique(redness[line])) > 20, "anti-aliased: many shades"
 
 
+def test_steps_of_pixels_are_smoothed():
+    y, x = np.mgrid[:300, :300]
+    photo = np.full((300, 300, 3), 100, np.uint8)
+    ids = (y > 100 + x / 4).astype(np.int32)  # a step every four columns
+    options = {"labels": False, "opacity": 0.0, "min_side": 0}
+    picture = np.asarray(draw_overlay(photo, ids, [segment(1, CAT)], **options)).astype(int)
+    redness = np.clip(picture[..., 0] - picture[..., 1], 0, None)[:, 50:250]
+    middle = (y[:, 50:250] * redness).sum(0) / redness.sum(0)
+    error = middle - (100.5 + x[0, 50:250] / 4)
+    assert abs(error.mean()) < 0.6
+    assert error.std() < 0.1
+
+
 def test_no_line_runs_along_the_edge_of_the_picture():
     photo = np.full((80, 90, 3), 100, np.uint8)
     for category in (CAT, GRASS):
@@ -252,6 +265,8 @@ def test_two_of_a_kind_are_told_apart_whatever_the_colour():
         segments = [segment(1, category), segment(2, category)]
         picture = np.asarray(draw_overlay(photo, ids, segments, labels=False, contours=False, min_side=0))
         assert np.abs(picture[20, 10].astype(int) - picture[20, 30]).sum() >= 18
+        if max(color) < 100:
+            assert picture[20, 30].max() > picture[20, 10].max(), "dark ones become brighter, not black"
 
 
 @pytest.mark.parametrize(
