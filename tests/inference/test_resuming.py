@@ -210,6 +210,18 @@ def test_what_is_done_again(predictor: Predictor, photos: list[Path], tmp_path: 
     assert not (out / "overlay").exists() or not list((out / "overlay").iterdir())
 
 
+def test_names_are_those_of_the_new_list(
+    predictor: Predictor, photos: list[Path], expected: dict[str, bytes], tmp_path: Path
+) -> None:
+    """Files and ids of the earlier run's photos change with what is listed before them."""
+    out = tmp_path / "out"
+    predict_folder(predictor, photos[4:], out)
+    assert sorted(p.name for p in (out / "panoptic").iterdir()) == ["x0.png", "x1.png"]
+    asked, result = resumed(predictor, photos, out)
+    assert (asked, result.taken) == (3, 2)
+    assert files(out) == expected
+
+
 def test_of_another_model_or_other_settings_nothing_is_taken(
     trained: TrainResult, predictor: Predictor, photos: list[Path], tmp_path: Path
 ) -> None:

@@ -144,6 +144,33 @@ def test_a_cut_thing_of_another_class_is_the_same_thing(place: Area) -> None:
     assert_same(found, scene, labels)
 
 
+def test_a_whole_thing_takes_nothing_from_another_whole_one() -> None:
+    """The left tile sees a cat, the right one, which the cat reaches into, only a dog over a part of it."""
+
+    def see_one(tile: Tile, ids: Ids, labels: dict[int, int]) -> None:
+        ids[...] = np.where(ids > 2, 1, ids)
+        mine = (3, Area(10, 44, 20, 54)) if tile.area.left == 0 else (4, Area(10, 50, 30, 63))
+        if tile.area.intersection(mine[1]) == mine[1]:
+            ids[mine[1].slices_in(tile.area)] = mine[0]
+
+    scene, labels = scene_of((CAT, Area(10, 44, 20, 54)), (DOG, Area(10, 50, 30, 63)))
+    found = stitch(scene, labels, see_one)
+    assert {s.category.name: s.area for s in found.segments if s.is_thing} == {"cat": 100, "dog": 260 - 40}
+
+
+def test_where_both_have_it_whole_each_decides_in_its_cell() -> None:
+    def lengthen(tile: Tile, ids: Ids, labels: dict[int, int]) -> None:
+        if tile.area.left > 0:
+            ids[20:22][ids[19:21] == 3] = 3
+
+    scene, labels = scene_of((CAT, Area(10, 50, 20, 62)))
+    found = stitch(scene, labels, lengthen)
+    mask = found.mask(found.segments[0]).numpy()
+    assert mask[10:20, 50:62].all()
+    assert mask[20, 56:62].all()
+    assert mask.sum() == 10 * 12 + 6
+
+
 def test_where_all_are_cut_the_class_of_most_pixels_wins() -> None:
     def mistake(tile: Tile, ids: Ids, labels: dict[int, int]) -> None:
         labels[3] = DOG if tile.area.left == 0 else CAT

@@ -12,9 +12,9 @@ knows more. In the order of the tiles:
    that is none of the photo. A whole thing also takes its pixels in the other tile's cell, over stuff, void
    and cut things, unless that tile has it whole itself.
 
-At the end joined things get one id and the class that most of their pixels are for, whole views before cut
-ones; stuff is one segment for each class. What is left of a thing of which others have taken more than half
-is void, and so is stuff that is too small in the whole photo.
+At the end joined things get one id and the class that most of their pixels are for; stuff is one segment for
+each class. What is left of a thing of which others have taken more than half is void, and so is stuff that is
+too small in the whole photo.
 """
 
 from dataclasses import dataclass
@@ -222,10 +222,9 @@ def _combined(views: list[_Piece], visible: list[int]) -> Segment:
     """One segment's class and score from all views of it.
 
     The class with the largest sum of pixels times score; the score is the mean over that class's pixels.
-    Whole views alone vote if there are any that can be seen.
     """
     weighed = [(one, pixels) for one, pixels in zip(views, visible, strict=True) if pixels > 0]
-    weighed = [w for w in weighed if not w[0].is_cut] or weighed or [(views[0], 1)]
+    weighed = weighed or [(views[0], 1)]
     votes: dict[int, float] = {}
     for one, pixels in weighed:
         votes[one.segment.label] = votes.get(one.segment.label, 0.0) + pixels * one.segment.score
