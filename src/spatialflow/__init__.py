@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from spatialflow.models.spatialflow import SpatialFlow, build_model
     from spatialflow.photo import load_image
     from spatialflow.structures import DenseOutputs, PanopticPrediction, Segment
+    from spatialflow.video import Tracker, TrackerConfig, VideoResult, segment_video
 
 __version__ = "0.1.0"
 
@@ -31,6 +32,9 @@ __all__ = [
     "Segment",
     "SpatialFlow",
     "SpatialFlowError",
+    "Tracker",
+    "TrackerConfig",
+    "VideoResult",
     "build_model",
     "draw_dataset",
     "evaluate_pq",
@@ -38,6 +42,7 @@ __all__ = [
     "load_image",
     "load_model",
     "save_model",
+    "segment_video",
 ]
 
 # Imported at first use: PyTorch takes seconds, which `spatialflow --help` need not.
@@ -53,6 +58,9 @@ _HOME = {
     "Segment": "structures",
     "SpatialFlow": "models.spatialflow",
     "SpatialFlowError": "errors",
+    "Tracker": "video",
+    "TrackerConfig": "video",
+    "VideoResult": "video",
     "build_model": "models.spatialflow",
     "draw_dataset": "data.synthetic",
     "evaluate_pq": "evaluation.panoptic_quality",
@@ -60,6 +68,7 @@ _HOME = {
     "load_image": "photo",
     "load_model": "checkpoints",
     "save_model": "checkpoints",
+    "segment_video": "video",
 }
 
 

@@ -50,6 +50,17 @@ def test_evaluate(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_video(tmp_path: Path) -> None:
+    said = run_page(DOCS / "video.md", tmp_path)
+    assert "out.mp4: 40 frames in " in said
+    assert re.search(r"^40 frames, \d+ things, ", said, re.MULTILINE), "the Python agrees"
+    assert len(re.findall(r"^\[\(\d", said, re.MULTILINE)) == 5, "the tracker alone"
+    assert "max_gap=60" in said
+    assert len(list((tmp_path / "out" / "panoptic").glob("*.png"))) == 40
+    assert (tmp_path / "again.mp4").is_file()
+
+
+@pytest.mark.slow
 def test_large_runs(tmp_path: Path) -> None:
     said = run_page(DOCS / "large-runs.md", tmp_path)
     assert "hardware   2 x cpu" in said

@@ -225,3 +225,11 @@ def test_measure_of_kept_ids() -> None:
     ]
     score = ids_kept(frames)
     assert score == Kept(share=2 / 4, matched=4 / 5, shared=1, objects=2)
+
+
+def test_what_others_cover_does_not_count_against_a_match() -> None:
+    """Nine tenths of the square go behind a disc: overlap over union is 0.1, of what can be seen 1."""
+    tracker = Tracker()
+    assert ids_of(tracker.update(frame(square(20, 10, 40)))) == [1]
+    covered = frame(square(20, 10, 40), ("disc", (24, 10, 60, 50)))
+    assert ids_of(tracker.update(covered)) == [1, 2]

@@ -56,13 +56,12 @@ class SteadyNames:
         for segment in sorted((s for s in segments if s.is_thing), key=lambda s: s.id):
             tag = tag_size(segment.category.name, size)
             places = _around(segment.box, tag, picture.size)
-            last = self._sides.get(segment.id, 0)
-            for side in (last, *(i for i in range(len(places)) if i != last)):
-                if not any(_overlap(places[side], other) for other in taken):
-                    boxes[segment.id] = places[side]
-                    taken.append(places[side])
-                    sides[segment.id] = side
-                    break
+            free = [side for side, place in enumerate(places) if not any(_overlap(place, t) for t in taken)]
+            if free:
+                last = self._sides.get(segment.id)
+                side = sides[segment.id] = last if last in free else free[0]
+                boxes[segment.id] = places[side]
+                taken.append(places[side])
         self._sides = sides
         names = {segment.id: segment.category.name for segment in segments}
         for key, box in boxes.items():
