@@ -1,6 +1,7 @@
 """Exported files: the numbers of PyTorch, served from one file, with clear words on wrong ones."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import spatialflow as sf
 from make_export import busy_model, smooth_photo
@@ -108,6 +110,25 @@ assert outputs["stuff"].shape == (50, 80)
 assert not [name for name in sys.modules if name.startswith(("spatialflow", "timm"))]
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_examples_of_the_guide_run_as_they_stand(tiny: File, tmp_path: Path) -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "export.md").read_text()
+    served, plain, _ = re.findall(r"^```python\n(.*?)^```", guide, re.DOTALL | re.MULTILINE)
+    (tmp_path / "tiny.onnx").symlink_to(tiny.path)
+    photo = draw_scene(np.random.default_rng(0), (128, 160)).photo
+    Image.fromarray(photo).save(tmp_path / "photo.jpg")
+    said = []
+    for block in (served, plain):
+        done = subprocess.run(
+            [sys.executable, "-c", block], cwd=tmp_path, check=True, capture_output=True, text=True
+        )
+        said.append(done.stdout)
+    expected = sf.Predictor(tiny.model, "cpu", "fp32").predict(tmp_path / "photo.jpg")
+    lines = [line.split() for line in said[1].splitlines()]
+    assert [(int(line[0]), line[1]) for line in lines] == [(s.id, s.category.name) for s in expected.segments]
+    assert [int(line[2]) for line in lines] == pytest.approx([s.area for s in expected.segments], abs=20)
+    assert (tmp_path / "panoptic.png").stat().st_size > 0
 
 
 def test_file_says_what_it_is_and_nothing_of_this_machine(tiny: File) -> None:
