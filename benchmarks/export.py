@@ -7,6 +7,7 @@ segments generated photos with each file. Times are medians of the whole way fro
 """
 
 import argparse
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -48,6 +49,7 @@ def main() -> None:
         generate(root / "calibration", arguments.calibration, 5, "train")
         calibration = sorted((root / "calibration" / "train").glob("*.jpg"))
         for title, path, predict in variants(root, calibration, arguments.threads):
+            print(f"{title} ...", file=sys.stderr, flush=True)
             quality, seconds = evaluate(predict, truth, root / "val" / "val", root / "out")
             size = f"{path.stat().st_size / 2**20:.1f}" if path else ""
             pq = (quality.all.pq, quality.things.pq, quality.stuff.pq)

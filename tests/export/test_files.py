@@ -1,14 +1,18 @@
 """Exported files: the numbers of PyTorch, served from one file, with clear words on wrong ones."""
 
+import fcntl
 import json
+import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import spatialflow as sf
 from make_export import busy_model, smooth_photo
@@ -30,22 +34,69 @@ class File(NamedTuple):
     model: sf.SpatialFlow
 
 
+def _once(
+    tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest,
+    name: str,
+    write: Callable[[Path], Description],
+) -> tuple[Path, Description]:
+    """Export takes long: of several test processes the first does it, the others take its file."""
+    folder = tmp_path_factory.getbasetemp()
+    if hasattr(request.config, "workerinput"):  # pytest-xdist: one folder for all processes
+        folder = folder.parent
+    path = folder / name.partition(".")[0] / name
+    path.parent.mkdir(exist_ok=True)
+    notes = folder / f"{name}.json"
+    with (folder / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not notes.exists():
+            notes.write_text(json.dumps(write(path).to_metadata()))
+    return path, Description.from_metadata(json.loads(notes.read_text()), name)
+
+
 @pytest.fixture(scope="session")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> File:
+def small(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> File:
+    """Random weights, photos of one size as they are, with the merge: the quickest to export."""
+    model = busy_model(pyramid_levels=3, segmentation_levels=2, head_convs=1)
+
+    def write(path: Path) -> Description:
+        return export_onnx(model, path, uint8=True, merged=True, size=(100, 140))
+
+    return File(*_once(tmp_path_factory, request, "small.onnx", write), model)
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> File:
     """``tiny`` for photos of any size, as they are, with the merge."""
-    path = tmp_path_factory.mktemp("onnx") / "tiny.onnx"
     model = sf.load_model("tiny")
-    return File(path, export_onnx(model, path, uint8=True, merged=True), model)
+
+    def write(path: Path) -> Description:
+        return export_onnx(model, path, uint8=True, merged=True)
+
+    return File(*_once(tmp_path_factory, request, "tiny.onnx", write), model)
 
 
 @pytest.fixture(scope="session")
-def fixed(tmp_path_factory: pytest.TempPathFactory) -> File:
+def fixed(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> File:
     """A model of random weights for normalised images of one size, without the merge, by torch.export."""
-    path = tmp_path_factory.mktemp("program") / "toy.pt2"
-    model = busy_model()
-    return File(path, export_program(model, path, size=(128, 160)), model)
+    model = busy_model(pyramid_levels=3, segmentation_levels=2, head_convs=1)
+
+    def write(path: Path) -> Description:
+        return export_program(model, path, size=(128, 160))
+
+    return File(*_once(tmp_path_factory, request, "fixed.pt2", write), model)
 
 
+def test_small_onnx_gives_the_numbers_of_pytorch(small: File) -> None:
+    photos = [(str(i), smooth_photo(100, 140, seed=i)) for i in range(3)]
+    for difference in compare(small.model, onnx_runner(small.path), small.description, photos):
+        assert difference.things[0] > 5
+        assert difference.passes, difference
+        assert difference.masks <= 0.001
+        assert difference.stuff >= 0.999
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("size", SIZES)
 def test_onnx_gives_the_numbers_of_pytorch(tiny: File, size: tuple[int, int]) -> None:
     photo = draw_scene(np.random.default_rng(sum(size)), size).photo
@@ -68,6 +119,7 @@ def test_program_gives_the_numbers_of_pytorch(fixed: File) -> None:
         assert difference.masks <= 0.001
 
 
+@pytest.mark.slow
 def test_predictor_has_the_results_of_the_model(tiny: File) -> None:
     ours, theirs = sf.OnnxPredictor(tiny.path, threads=1), sf.Predictor(tiny.model, "cpu", "fp32")
     photos = [draw_scene(np.random.default_rng(i), (128, 160)).photo for i in range(2)]
@@ -84,13 +136,13 @@ def test_predictor_has_the_results_of_the_model(tiny: File) -> None:
     assert "CPU" in str(ours.hardware)
 
 
-def test_predictor_does_without_the_networks_code(tiny: File) -> None:
+def test_predictor_does_without_the_networks_code(small: File) -> None:
     code = f"""
 import sys
 import numpy as np
 import spatialflow as sf
-prediction = sf.OnnxPredictor({str(tiny.path)!r}).predict(np.zeros((70, 90, 3), np.uint8))
-assert prediction.segment_ids.shape == (70, 90)
+prediction = sf.OnnxPredictor({str(small.path)!r}).predict(np.zeros((100, 140, 3), np.uint8))
+assert prediction.segment_ids.shape == (100, 140)
 loaded = [name for name in sys.modules if name.startswith(("spatialflow.models", "timm"))]
 assert not loaded, loaded
 """
@@ -110,27 +162,47 @@ assert not [name for name in sys.modules if name.startswith(("spatialflow", "tim
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_file_says_what_it_is_and_nothing_of_this_machine(tiny: File) -> None:
-    model = onnx.load(tiny.path)
+@pytest.mark.slow
+def test_examples_of_the_guide_run_as_they_stand(tiny: File, tmp_path: Path) -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "export.md").read_text()
+    served, plain, _ = re.findall(r"^```python\n(.*?)^```", guide, re.DOTALL | re.MULTILINE)
+    (tmp_path / "tiny.onnx").symlink_to(tiny.path)
+    photo = draw_scene(np.random.default_rng(0), (128, 160)).photo
+    Image.fromarray(photo).save(tmp_path / "photo.jpg")
+    said = []
+    for block in (served, plain):
+        done = subprocess.run(
+            [sys.executable, "-c", block], cwd=tmp_path, check=True, capture_output=True, text=True
+        )
+        said.append(done.stdout)
+    expected = sf.Predictor(tiny.model, "cpu", "fp32").predict(tmp_path / "photo.jpg")
+    lines = [line.split() for line in said[1].splitlines()]
+    assert [(int(line[0]), line[1]) for line in lines] == [(s.id, s.category.name) for s in expected.segments]
+    assert [int(line[2]) for line in lines] == pytest.approx([s.area for s in expected.segments], abs=20)
+    assert (tmp_path / "panoptic.png").stat().st_size > 0
+
+
+def test_file_says_what_it_is_and_nothing_of_this_machine(small: File) -> None:
+    model = onnx.load(small.path)
     onnx.checker.check_model(model)
     metadata = {entry.key: entry.value for entry in model.metadata_props}
-    assert json.loads(metadata["categories"]) == tiny.model.categories.to_json()
-    assert json.loads(metadata["config"])["model"]["merge"]["stuff_area"] == 300
+    assert json.loads(metadata["categories"]) == small.model.categories.to_json()
+    assert json.loads(metadata["config"])["model"]["merge"]["stuff_area"] == 200
     assert [i.name for i in model.graph.input] == ["image"]
     names = [o.name for o in model.graph.output]
     assert names[:4] == ["boxes", "scores", "labels", "num_detections"]
     assert names[-3:] == ["panoptic", "segment_labels", "segment_scores"]
-    assert str(Path(sf.__file__).parent).encode() not in tiny.path.read_bytes()
-    assert sorted(path.name for path in tiny.path.parent.iterdir()) == ["tiny.onnx"]
+    assert str(Path(sf.__file__).parent).encode() not in small.path.read_bytes()
+    assert sorted(path.name for path in small.path.parent.iterdir()) == ["small.onnx"]
 
 
-def test_foreign_and_damaged_files_are_refused(tiny: File, tmp_path: Path) -> None:
+def test_foreign_and_damaged_files_are_refused(small: File, tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="no such file"):
         sf.OnnxPredictor(tmp_path / "none.onnx")
     (tmp_path / "text.onnx").write_text("not a model")
     with pytest.raises(CheckpointError, match=r"text\.onnx: ONNX Runtime cannot read it"):
         sf.OnnxPredictor(tmp_path / "text.onnx")
-    (tmp_path / "cut.onnx").write_bytes(tiny.path.read_bytes()[:100_000])
+    (tmp_path / "cut.onnx").write_bytes(small.path.read_bytes()[:100_000])
     with pytest.raises(CheckpointError, match=r"cut\.onnx: ONNX Runtime cannot read it"):
         sf.OnnxPredictor(tmp_path / "cut.onnx")
     value = onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1])
@@ -141,7 +213,7 @@ def test_foreign_and_damaged_files_are_refused(tiny: File, tmp_path: Path) -> No
     with pytest.raises(CheckpointError, match=r"foreign\.onnx: format: this is no model that spatialflow"):
         sf.OnnxPredictor(tmp_path / "foreign.onnx")
     with pytest.raises(ConfigError, match="provider 'Nothing' is not in this ONNX Runtime"):
-        sf.OnnxPredictor(tiny.path, providers=["Nothing"])
+        sf.OnnxPredictor(small.path, providers=["Nothing"])
 
 
 def test_sizes_that_do_not_suit_are_refused(fixed: File, tmp_path: Path) -> None:
@@ -153,9 +225,14 @@ def test_sizes_that_do_not_suit_are_refused(fixed: File, tmp_path: Path) -> None
     assert not list(tmp_path.iterdir())
 
 
-def test_missing_runtime_is_told(tiny: File, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_photo_of_another_size_is_refused(small: File) -> None:
+    with pytest.raises(DataError, match=r"is 90x140 \(height x width\), but .*small.onnx takes only 100x140"):
+        sf.OnnxPredictor(small.path).predict(smooth_photo(90, 140))
+
+
+def test_missing_runtime_is_told(small: File, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("spatialflow.export.onnx_predictor.find_spec", lambda name: None)
     with pytest.raises(
         ConfigError, match=r"onnxruntime is not installed; run `pip install 'spatialflow\[export\]'`"
     ):
-        sf.OnnxPredictor(tiny.path)
+        sf.OnnxPredictor(small.path)

@@ -75,13 +75,11 @@ def predict(
 
     tiling = _tiling(tile, tile_size, tile_overlap)
     photos = find_photos(images)
-    from spatialflow.checkpoints import load_model
-    from spatialflow.inference import Predictor
-    from spatialflow.precision import Precision, choose
+    from spatialflow.export.loading import load_predictor
+    from spatialflow.precision import Precision
 
-    choose(device, cast(Precision, precision))
-    predictor = Predictor(load_model(checkpoint), device, cast(Precision, precision), tta)
-    say(f"running on {predictor.hardware}{', with test-time augmentation' if tta else ''}")
+    predictor, hardware = load_predictor(checkpoint, device, cast(Precision, precision), tta)
+    say(f"running on {hardware}{', with test-time augmentation' if tta else ''}")
     replaced = "" if resume else note_of_earlier(out)
     with progress("predict") as (show,):
 

@@ -1,6 +1,7 @@
 """Models into files: ONNX, and PyTorch's own torch.export."""
 
 import copy
+import json
 import logging
 import os
 import warnings
@@ -13,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.export import Dim, ExportedProgram
+from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 
 from spatialflow.data.transforms import padded_size, resized_size
 from spatialflow.errors import ConfigError
@@ -87,8 +89,6 @@ def export_program(
     ``torch.export.load`` reads it without spatialflow, once torchvision is imported. The description is its
     extra file ``spatialflow.json``.
     """
-    import json
-
     description = Description(model.config, model.categories, uint8, merged, size)
     program = trace(model, description)
     with atomic_path(path) as temporary, _quiet(model):
@@ -167,7 +167,11 @@ def _quiet(model: SpatialFlow) -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
-    except (torch.onnx.OnnxExporterError, torch._dynamo.exc.TorchDynamoException) as error:
+    except (
+        torch.onnx.OnnxExporterError,
+        torch._dynamo.exc.TorchDynamoException,
+        GuardOnDataDependentSymNode,
+    ) as error:
         cause: BaseException = error
         while cause.__cause__ is not None:
             cause = cause.__cause__
