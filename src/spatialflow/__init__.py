@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from spatialflow.evaluation.pq_result import PQResult
     from spatialflow.export.onnx_predictor import OnnxPredictor
     from spatialflow.inference import Predictor
+    from spatialflow.inference.tiles import Tiling
     from spatialflow.models.spatialflow import SpatialFlow, build_model
     from spatialflow.photo import load_image
     from spatialflow.structures import DenseOutputs, PanopticPrediction, Segment
@@ -32,6 +33,7 @@ __all__ = [
     "Segment",
     "SpatialFlow",
     "SpatialFlowError",
+    "Tiling",
     "Tracker",
     "TrackerConfig",
     "VideoResult",
@@ -58,6 +60,7 @@ _HOME = {
     "Segment": "structures",
     "SpatialFlow": "models.spatialflow",
     "SpatialFlowError": "errors",
+    "Tiling": "inference.tiles",
     "Tracker": "video",
     "TrackerConfig": "video",
     "VideoResult": "video",

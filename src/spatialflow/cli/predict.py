@@ -8,6 +8,7 @@ import typer
 from spatialflow.cli.console import complain, progress, say
 from spatialflow.cli.options import CheckpointOption, Device, PrecisionOption, Tta, note_of_earlier
 from spatialflow.cli.predict_video import Json, MaxFrames, Stride, has_video, predict_videos
+from spatialflow.errors import ConfigError
 
 if TYPE_CHECKING:
     from spatialflow.inference.tiles import Tiling
@@ -16,7 +17,12 @@ if TYPE_CHECKING:
 def predict(
     images: Annotated[list[str], typer.Argument(metavar="IMAGE|FOLDER|GLOB|VIDEO", help="Photos or videos.")],
     checkpoint: CheckpointOption,
-    out: Annotated[Path, typer.Option(metavar="FOLDER", help="For the results.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            metavar="FOLDER|FILE", help="For the results; of a video also the file that it becomes."
+        ),
+    ],
     overlay: Annotated[bool, typer.Option(help="Also write pictures with class names.")] = True,
     resume: Annotated[
         bool,
@@ -69,8 +75,14 @@ def predict(
     Example: spatialflow predict clip.mp4 --checkpoint tiny --out out.mp4
     """
     if has_video(images):
-        predict_videos(images, checkpoint, out, overlay, device, precision, tta, json, max_frames, stride)
+        given = {"--resume": resume, "--tile": tile, "--tile-size": tile_size, "--tile-overlap": tile_overlap}
+        wrong = [name for name, value in given.items() if value]
+        predict_videos(
+            images, checkpoint, out, overlay, device, precision, tta, json, max_frames, stride, wrong
+        )
         return
+    if max_frames is not None or stride != 1 or not json:
+        raise ConfigError(f"--max-frames, --stride and --no-json are of videos, and {images[0]} is none")
     from spatialflow.inference.folder import find_photos, predict_folder
 
     tiling = _tiling(tile, tile_size, tile_overlap)

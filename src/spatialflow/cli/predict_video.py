@@ -61,8 +61,11 @@ def predict_videos(
     json: bool,
     max_frames: int | None,
     stride: int,
+    photo_options: Sequence[str],
 ) -> None:
     """Segment videos one after the other; the arguments are the command's.
+
+    ``photo_options`` are those given that only photos can have.
 
     Raises:
         ConfigError: they do not fit together.
@@ -71,6 +74,8 @@ def predict_videos(
     from spatialflow.video.reading import open_video
     from spatialflow.video.segment import check_output
 
+    if photo_options:
+        raise ConfigError(f"{', '.join(photo_options)}: of photos only; leave it out for a video")
     if not overlay:
         raise ConfigError("--no-overlay: the overlay is what a video becomes; leave the option out")
     read = [parse_source(source) for source in sources]
@@ -79,13 +84,10 @@ def predict_videos(
         check_output(path, parsed)
         if parsed.kind is SourceKind.FILE:  # before the model is loaded
             open_video(parsed).__exit__(None, None, None)
-    from spatialflow.checkpoints import load_model
-    from spatialflow.inference import Predictor
-    from spatialflow.precision import choose
+    from spatialflow.export.loading import load_predictor
 
-    choose(device, cast("Precision", precision))
-    predictor = Predictor(load_model(checkpoint), device, cast("Precision", precision), tta)
-    say(f"running on {predictor.hardware}{', with test-time augmentation' if tta else ''}")
+    predictor, hardware = load_predictor(checkpoint, device, cast("Precision", precision), tta)
+    say(f"running on {hardware}{', with test-time augmentation' if tta else ''}")
     is_whole = True
     for source, path in zip(sources, outputs, strict=True):
         json_out = path.with_suffix("") / "panoptic.json" if json else None
