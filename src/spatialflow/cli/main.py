@@ -14,6 +14,7 @@ from spatialflow.cli import commands, convert, data, view
 from spatialflow.cli.console import complain, errors, say
 from spatialflow.cli.evaluate import evaluate
 from spatialflow.cli.predict import predict
+from spatialflow.cli.serve import serve
 from spatialflow.errors import SpatialFlowError
 
 app = typer.Typer(
@@ -28,6 +29,7 @@ for command in (
     evaluate,
     predict,
     commands.pq,
+    serve,
 ):
     app.command()(command)
 

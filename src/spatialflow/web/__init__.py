@@ -1,0 +1,1 @@
+"""``spatialflow serve``: the web page over :class:`~spatialflow.inference.Predictor`, and its endpoint."""

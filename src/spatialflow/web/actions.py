@@ -1,0 +1,119 @@
+"""What the page does when something on it changes; each method is one of its events."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from spatialflow.errors import SpatialFlowError
+from spatialflow.web.downloads import Downloads, write_downloads
+from spatialflow.web.engine import Engine, Look, Thresholds
+from spatialflow.web.limits import Limits
+from spatialflow.web.result_view import EMPTY, result_html
+from spatialflow.web.uploads import told_to_visitor, uploaded_file
+
+
+class Actions:
+    """The events of the page and of its endpoint.
+
+    Args:
+        engine: the network.
+        limits: what visitors may send.
+        folder: for results; Gradio's own, so that it serves and removes them.
+    """
+
+    def __init__(self, engine: Engine, limits: Limits, folder: Path) -> None:
+        self.engine = engine
+        self.limits = limits
+        self._folder = folder
+
+    def look(self, data: object, ticket: str | None, confidence: float, overlap: float) -> tuple[Any, ...]:
+        """A photo came, or went: run the network, and show what it found."""
+        self.engine.drop(ticket)
+        if data is None:
+            return EMPTY, None, *_no_files()
+        look = self._look(data, thresholds := _thresholds(confidence, overlap))
+        html = self._shown(look, thresholds)
+        return html, self.engine.hold(look), *_no_files()
+
+    def merge_again(self, ticket: str | None, confidence: float, overlap: float) -> tuple[Any, ...]:
+        """A threshold moved: merge what was found anew; the network does not run."""
+        if ticket is None:
+            return EMPTY, *_no_files()
+        with _told_to_visitor():
+            look = self.engine.held(ticket)
+            html = self._shown(look, Thresholds(confidence, overlap))
+        return html, *_no_files()
+
+    def write(self, ticket: str | None) -> tuple[Any, ...]:
+        """Write the files of what is shown, and let them be fetched."""
+        if ticket is None:
+            return _no_files()
+        with _told_to_visitor():
+            look = self.engine.held(ticket)
+            with look.writing:
+                downloads = self._written(look, look.latest or self.engine.defaults)
+        return _as_buttons(downloads)
+
+    def predict(self, data: object, confidence: float, overlap: float) -> tuple[Any, ...]:
+        """The endpoint for programs: the segments, and the paths of the three files."""
+        thresholds = _thresholds(confidence, overlap)
+        look = self._look(data, thresholds)
+        prediction = self.engine.merge(look, thresholds)
+        entry = prediction.to_coco(1, f"{Path(look.name).stem}.png")
+        for segment, row in zip(prediction.segments, entry["segments_info"], strict=True):
+            row["category"] = segment.category.name
+        height, width = prediction.segment_ids.shape
+        shown = {"width": width, "height": height, "segments": entry["segments_info"]}
+        return shown, *(str(path) for path in self._written(look, thresholds))
+
+    def _look(self, data: object, thresholds: Thresholds) -> Look:
+        path = None
+        with _told_to_visitor() as about:
+            path = uploaded_file(data)
+            about.append(path)
+            self.limits.check_photo(path)
+            look = self.engine.look(path)
+        look.latest = thresholds
+        return look
+
+    def _shown(self, look: Look, thresholds: Thresholds) -> str:
+        look.latest = thresholds
+        prediction = self.engine.merge(look, thresholds)
+        return result_html(prediction.plot(look.pixels), prediction)
+
+    def _written(self, look: Look, thresholds: Thresholds) -> Downloads:
+        prediction = self.engine.merge(look, thresholds)
+        overlay = prediction.plot(look.pixels)
+        return write_downloads(look.name, prediction, overlay, self.engine.predictor.categories, self._folder)
+
+
+@contextlib.contextmanager
+def _told_to_visitor() -> Iterator[list[Path]]:
+    """Errors of input become messages on the page; yields a list for the file that they are about."""
+    import gradio as gr
+
+    about: list[Path] = []
+    try:
+        yield about
+    except SpatialFlowError as error:
+        raise gr.Error(
+            told_to_visitor(error, about[0] if about else None), title="Not done", print_exception=False
+        ) from error
+
+
+def _thresholds(confidence: object, overlap: object) -> Thresholds:
+    with _told_to_visitor():
+        return Thresholds(confidence, overlap)  # type: ignore[arg-type]
+
+
+def _no_files() -> tuple[Any, ...]:
+    import gradio as gr
+
+    return tuple(gr.DownloadButton(interactive=False) for _ in Downloads._fields)
+
+
+def _as_buttons(downloads: Downloads) -> tuple[Any, ...]:
+    import gradio as gr
+
+    return tuple(gr.DownloadButton(value=str(path), interactive=True) for path in downloads)

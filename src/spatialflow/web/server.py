@@ -1,0 +1,142 @@
+"""Start the page, and end it without leaving anything behind."""
+
+import contextlib
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from spatialflow.errors import ConfigError
+from spatialflow.inference import Predictor
+from spatialflow.web.actions import Actions
+from spatialflow.web.engine import Engine
+from spatialflow.web.examples import example_photos
+from spatialflow.web.limits import LIMITS, Limits
+from spatialflow.web.page import build_page, look_and_feel
+from spatialflow.web.uploads import OnlyUploads
+
+FIRST_PORT, PORTS_TRIED = 7860, 100
+LOOPBACK = "127.0.0.1"
+_ENVIRONMENT = {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1"}
+
+
+def check_gradio() -> None:
+    """See that the extra is installed.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    from importlib.util import find_spec
+
+    if find_spec("gradio") is None:
+        raise ConfigError('serve: Gradio is not installed; run: pip install "spatialflow[web]"')
+
+
+def free_port(host: str, port: int | None) -> int:
+    """The port to serve on.
+
+    Args:
+        host: address to bind to.
+        port: the one that is wanted; by default the first free one from 7860.
+
+    Raises:
+        ConfigError: the host is none of this machine's, or the port is in use.
+    """
+    for candidate in range(FIRST_PORT, FIRST_PORT + PORTS_TRIED) if port is None else (port,):
+        try:
+            family = socket.getaddrinfo(host, candidate, type=socket.SOCK_STREAM)[0][0]
+            with socket.socket(family, socket.SOCK_STREAM) as trial:
+                trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                trial.bind((host, candidate))
+        except socket.gaierror as error:
+            raise ConfigError(f"--host {host}: is no address ({error.strerror}); try {LOOPBACK}") from error
+        except PermissionError as error:
+            raise ConfigError(f"--port {candidate}: needs more rights; choose one from 1024") from error
+        except OSError as error:
+            if error.errno != 98 and "in use" not in str(error):
+                raise ConfigError(f"--host {host}: {error.strerror}; try {LOOPBACK}") from error
+            continue
+        return candidate
+    if port is None:
+        raise ConfigError(f"--port: none of {FIRST_PORT}..{FIRST_PORT + PORTS_TRIED - 1} is free; give one")
+    raise ConfigError(f"--port {port}: is in use; choose another, or leave --port out for the next free one")
+
+
+@contextlib.contextmanager
+def serving(
+    predictor: Predictor,
+    model_name: str,
+    *,
+    host: str = LOOPBACK,
+    port: int | None = None,
+    examples: Path | None = None,
+    limits: Limits = LIMITS,
+) -> Iterator[str]:
+    """Serve the page while the block runs; yields its address.
+
+    Args:
+        predictor: the model.
+        model_name: shown on the page.
+        host: address to bind to; only this machine reaches 127.0.0.1.
+        port: see :func:`free_port`.
+        examples: folder of pictures to try; by default some are drawn.
+        limits: what visitors may send.
+
+    Raises:
+        ConfigError: Gradio is not installed, or the port is in use.
+        DataError: the folder of examples holds no photo.
+    """
+    check_gradio()
+    chosen = free_port(host, port)
+    with _own_folder() as folder:
+        actions = Actions(Engine(predictor), limits, folder)
+        page = build_page(actions, model_name, example_photos(examples, folder))
+        try:
+            yield _launch(page, host, chosen, folder, limits)
+        finally:
+            page.close(verbose=False)
+
+
+def _launch(page: Any, host: str, port: int, folder: Path, limits: Limits) -> str:
+    from starlette.middleware import Middleware
+
+    _, address, _ = page.launch(
+        server_name=host,
+        server_port=port,
+        prevent_thread_lock=True,
+        quiet=True,
+        share=False,
+        inbrowser=False,
+        show_error=False,
+        ssr_mode=False,
+        run_history=False,
+        enable_monitoring=False,
+        mcp_server=False,
+        pwa=False,
+        footer_links=[],
+        max_file_size=f"{limits.upload_mb}mb",
+        app_kwargs={"middleware": [Middleware(OnlyUploads, folder=folder)]},
+        **look_and_feel(),
+    )
+    return str(address)
+
+
+@contextlib.contextmanager
+def _own_folder() -> Iterator[Path]:
+    """A folder for all that Gradio writes, removed at the end; and what its surroundings should tell it."""
+    folder = Path(tempfile.mkdtemp(prefix="spatialflow-serve-"))
+    wanted = {**_ENVIRONMENT, "GRADIO_TEMP_DIR": str(folder)}
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
+    try:
+        yield folder
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+        shutil.rmtree(folder, ignore_errors=True)
