@@ -10,13 +10,14 @@ import typer
 from spatialflow.cli.console import complain, say
 from spatialflow.cli.options import CheckpointOption, Device, PrecisionOption
 from spatialflow.web.limits import LIMITS, Limits
+from spatialflow.web.ready import LOOPBACK, check_gradio, free_port
 
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_OWN = (LOOPBACK, "localhost", "::1")
 
 
 def serve(
     checkpoint: CheckpointOption,
-    host: Annotated[str, typer.Option(metavar="ADDRESS", help="0.0.0.0 lets the network in.")] = "127.0.0.1",
+    host: Annotated[str, typer.Option(metavar="ADDRESS", help="0.0.0.0 lets the network in.")] = LOOPBACK,
     port: Annotated[
         int | None,
         typer.Option(min=1, max=65535, metavar="N", help="By default the first free one from 7860."),
@@ -44,13 +45,12 @@ def serve(
 
     Example: spatialflow serve --checkpoint tiny
     """
-    from spatialflow.web.server import check_gradio, free_port, serving
-
     check_gradio()
     chosen = free_port(host, port)  # before the model is loaded, which takes a while
     from spatialflow.checkpoints import load_model
     from spatialflow.inference import Predictor
     from spatialflow.precision import Precision, choose
+    from spatialflow.web.server import serving
 
     choose(device, cast(Precision, precision))
     predictor = Predictor(load_model(checkpoint), device, cast(Precision, precision))
@@ -62,7 +62,7 @@ def serve(
             predictor, Path(checkpoint).name, host=host, port=chosen, examples=examples, limits=limits
         ) as address:
             say(f"running on {predictor.hardware}")
-            if host not in _LOOPBACK:
+            if host not in _OWN:
                 complain("warning", f"--host {host}: anybody on the network can use it", "bold yellow")
             say(f"serving on {address} (Ctrl+C ends it)")
             while not ended.wait(1):  # without a limit, Windows would not see Ctrl+C

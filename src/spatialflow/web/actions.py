@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from spatialflow.errors import SpatialFlowError
+from spatialflow.web.checks import check_photo
 from spatialflow.web.downloads import Downloads, write_downloads
 from spatialflow.web.engine import Engine, Look, Thresholds
 from spatialflow.web.limits import Limits
@@ -55,10 +56,10 @@ class Actions:
                 downloads = self._written(look, look.latest or self.engine.defaults)
         return _as_buttons(downloads)
 
-    def predict(self, data: object, confidence: float, overlap: float) -> tuple[Any, ...]:
+    def predict(self, photo: object, confidence: float, overlap: float) -> tuple[Any, ...]:
         """The endpoint for programs: the segments, and the paths of the three files."""
         thresholds = _thresholds(confidence, overlap)
-        look = self._look(data, thresholds)
+        look = self._look(photo, thresholds)
         prediction = self.engine.merge(look, thresholds)
         entry = prediction.to_coco(1, f"{Path(look.name).stem}.png")
         for segment, row in zip(prediction.segments, entry["segments_info"], strict=True):
@@ -72,7 +73,7 @@ class Actions:
         with _told_to_visitor() as about:
             path = uploaded_file(data)
             about.append(path)
-            self.limits.check_photo(path)
+            check_photo(path, self.limits)
             look = self.engine.look(path)
         look.latest = thresholds
         return look

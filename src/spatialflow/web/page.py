@@ -43,7 +43,8 @@ def build_page(actions: Actions, model_name: str, examples: list[Path]) -> Any:
         _photo_tab(gr, actions, examples)
         gr.HTML(f"<p class='sf-foot'>{escape(str(actions.limits))}</p>")
         _endpoint(gr, actions)
-    page.queue(max_size=actions.limits.queue, default_concurrency_limit=1)
+    # closed to direct requests, which would go past the queue
+    page.queue(max_size=actions.limits.queue, default_concurrency_limit=1, api_open=False)
     return page
 
 

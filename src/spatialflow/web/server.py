@@ -3,66 +3,25 @@
 import contextlib
 import os
 import shutil
-import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from spatialflow.errors import ConfigError
 from spatialflow.inference import Predictor
 from spatialflow.web.actions import Actions
 from spatialflow.web.engine import Engine
 from spatialflow.web.examples import example_photos
 from spatialflow.web.limits import LIMITS, Limits
 from spatialflow.web.page import build_page, look_and_feel
+from spatialflow.web.ready import LOOPBACK, check_gradio, free_port
 from spatialflow.web.uploads import OnlyUploads
 
-FIRST_PORT, PORTS_TRIED = 7860, 100
-LOOPBACK = "127.0.0.1"
-_ENVIRONMENT = {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1"}
-
-
-def check_gradio() -> None:
-    """See that the extra is installed.
-
-    Raises:
-        ConfigError: it is not.
-    """
-    from importlib.util import find_spec
-
-    if find_spec("gradio") is None:
-        raise ConfigError('serve: Gradio is not installed; run: pip install "spatialflow[web]"')
-
-
-def free_port(host: str, port: int | None) -> int:
-    """The port to serve on.
-
-    Args:
-        host: address to bind to.
-        port: the one that is wanted; by default the first free one from 7860.
-
-    Raises:
-        ConfigError: the host is none of this machine's, or the port is in use.
-    """
-    for candidate in range(FIRST_PORT, FIRST_PORT + PORTS_TRIED) if port is None else (port,):
-        try:
-            family = socket.getaddrinfo(host, candidate, type=socket.SOCK_STREAM)[0][0]
-            with socket.socket(family, socket.SOCK_STREAM) as trial:
-                trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                trial.bind((host, candidate))
-        except socket.gaierror as error:
-            raise ConfigError(f"--host {host}: is no address ({error.strerror}); try {LOOPBACK}") from error
-        except PermissionError as error:
-            raise ConfigError(f"--port {candidate}: needs more rights; choose one from 1024") from error
-        except OSError as error:
-            if error.errno != 98 and "in use" not in str(error):
-                raise ConfigError(f"--host {host}: {error.strerror}; try {LOOPBACK}") from error
-            continue
-        return candidate
-    if port is None:
-        raise ConfigError(f"--port: none of {FIRST_PORT}..{FIRST_PORT + PORTS_TRIED - 1} is free; give one")
-    raise ConfigError(f"--port {port}: is in use; choose another, or leave --port out for the next free one")
+_ENVIRONMENT = {
+    "GRADIO_ANALYTICS_ENABLED": "False",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "GRADIO_ALLOWED_PATHS": "",  # whatever another program of the user's may share
+}
 
 
 @contextlib.contextmanager
@@ -115,6 +74,7 @@ def _launch(page: Any, host: str, port: int, folder: Path, limits: Limits) -> st
         run_history=False,
         enable_monitoring=False,
         mcp_server=False,
+        num_workers=0,  # processes that would hand out files without our middleware
         pwa=False,
         footer_links=[],
         max_file_size=f"{limits.upload_mb}mb",
