@@ -1,12 +1,13 @@
 """What the page does when something on it changes; each method is one of its events."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from spatialflow.errors import SpatialFlowError
-from spatialflow.web.checks import check_photo
+from spatialflow.web.checks import check_clip, check_photo
+from spatialflow.web.clips import write_clip
 from spatialflow.web.downloads import Downloads, write_downloads
 from spatialflow.web.engine import Engine, Look, Thresholds
 from spatialflow.web.limits import Limits
@@ -67,6 +68,17 @@ class Actions:
         height, width = prediction.segment_ids.shape
         shown = {"width": width, "height": height, "segments": entry["segments_info"]}
         return shown, *(str(path) for path in self._written(look, thresholds))
+
+    def clip(self, data: object, progress: Callable[[int, int | None], object]) -> tuple[Any, ...]:
+        """A clip came: segment it frame by frame; the overlay, and an archive of the frames' segments."""
+        import gradio as gr
+
+        with _told_to_visitor() as about:
+            path = uploaded_file(data, "clip")
+            about.append(path)
+            check_clip(path, self.limits)
+            files = write_clip(self.engine, path, self._folder, self.limits.clip_seconds, progress)
+        return str(files.overlay), gr.DownloadButton(value=str(files.archive), interactive=True)
 
     def _look(self, data: object, thresholds: Thresholds) -> Look:
         path = None

@@ -8,6 +8,8 @@ from spatialflow.image_io import read_image_size
 from spatialflow.web.limits import Limits
 
 _MEGA = 1_000_000
+_FORMATS = "mov,mp4,matroska,webm,avi,mpegts,mpeg,ogg,flv,asf,gif"
+"""FFmpeg's names of what a clip may be: no playlists, which name further files and addresses."""
 
 
 def check_photo(path: Path, limits: Limits) -> None:
@@ -29,7 +31,7 @@ def check_clip(path: Path, limits: Limits) -> None:
     import av
 
     try:
-        with av.open(str(path)) as container:
+        with av.open(str(path), options={"format_whitelist": _FORMATS}) as container:
             stream = container.streams.video[0]
             width, height = stream.width, stream.height
             seconds = _seconds(container, stream)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from spatialflow.categories import Categories
 from spatialflow.config import MergeConfig
 from spatialflow.errors import DataError
 from spatialflow.image_io import read_photo
@@ -16,6 +17,7 @@ from spatialflow.inference import Predictor
 from spatialflow.postprocess.panoptic import merge
 from spatialflow.postprocess.pipeline import Found
 from spatialflow.structures import PanopticPrediction
+from spatialflow.web.turns import Turns
 
 _HELD_BYTES = 1 << 30
 """Memory for photos that are open on somebody's page."""
@@ -81,9 +83,14 @@ class Engine:
     def __init__(self, predictor: Predictor, held_bytes: int = _HELD_BYTES) -> None:
         self.predictor = predictor
         self._held_bytes = held_bytes
-        self._network = threading.Lock()
+        self._network = Turns()
         self._guard = threading.Lock()
         self._looks: OrderedDict[str, Look] = OrderedDict()
+
+    @property
+    def categories(self) -> Categories:
+        """Of the model."""
+        return self.predictor.categories
 
     @property
     def defaults(self) -> Thresholds:
@@ -103,15 +110,21 @@ class Engine:
             DataError: it is no readable image.
         """
         pixels = read_photo(path)
+        return Look(path.name, pixels, self._find(pixels))
+
+    def predict(self, image: NDArray[np.uint8]) -> PanopticPrediction:
+        """Segment a frame of a clip, (H, W, 3) uint8 RGB; photos of others come between two frames."""
+        return self.predictor.merge(self._find(image))
+
+    def _find(self, pixels: NDArray[np.uint8]) -> Found:
         with self._network:
-            (found,) = self.predictor.find([pixels])
-        return Look(path.name, pixels, found)
+            return self.predictor.find([pixels])[0]
 
     def merge(self, look: Look, thresholds: Thresholds) -> PanopticPrediction:
         """The panoptic map by other thresholds than the model's; the network does not run."""
         config = thresholds.applied_to(self.predictor.config.model.merge)
         found = look.found
-        return merge(found.things, found.stuff, found.stuff_scores, self.predictor.categories, config)
+        return merge(found.things, found.stuff, found.stuff_scores, self.categories, config)
 
     def hold(self, look: Look) -> str:
         """Keep a photo for further merges; returns its ticket."""

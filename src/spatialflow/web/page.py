@@ -9,8 +9,8 @@ from spatialflow.web.actions import Actions
 from spatialflow.web.result_view import EMPTY
 
 _INTRO = "Panoptic segmentation: every pixel gets a class, every countable thing its own segment."
-_NETWORK = "network"
-"""Group of requests of which one runs at a time."""
+_NETWORK, _CLIPS = "network", "clips"
+"""Groups of requests of which one runs at a time."""
 
 
 _TO_RESULT = """() => {
@@ -40,7 +40,11 @@ def build_page(actions: Actions, model_name: str, examples: list[Path]) -> Any:
         title="spatialflow", analytics_enabled=False, delete_cache=(600, 3600), fill_width=False
     ) as page:
         gr.HTML(head)
-        _photo_tab(gr, actions, examples)
+        with gr.Tabs():
+            with gr.Tab("Photo"):
+                _photo_tab(gr, actions, examples)
+            with gr.Tab("Clip"):
+                _clip_tab(gr, actions)
         gr.HTML(f"<p class='sf-foot'>{escape(str(actions.limits))}</p>")
         _endpoint(gr, actions)
     # closed to direct requests, which would go past the queue
@@ -153,6 +157,36 @@ def _sliders(gr: Any, actions: Actions) -> tuple[Any, Any]:
         elem_id="overlap",
     )
     return confidence, overlap
+
+
+def _clip_tab(gr: Any, actions: Actions) -> None:
+    shown = gr.Progress()
+
+    def segment(clip: Any, progress: Any = shown) -> tuple[Any, ...]:  # Gradio finds it by this default
+        return actions.clip(clip, lambda done, total: progress((done, total), desc="Frames"))
+
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=2, min_width=300):
+            clip = gr.Video(label="Clip", sources=["upload"], height=230, elem_id="clip", buttons=[])
+            start = gr.Button("Segment the clip", variant="primary", elem_id="start-clip")
+            gr.HTML("<p class='sf-note'>By the model's thresholds; things keep their colour over time.</p>")
+        with gr.Column(scale=3, min_width=300):
+            result = gr.Video(
+                label="Result", interactive=False, autoplay=True, elem_id="clip-result", buttons=["download"]
+            )
+            frames = gr.DownloadButton(
+                "Segments of all frames (ZIP)", interactive=False, size="sm", elem_id="get-clip-frames"
+            )
+    start.click(
+        segment,
+        clip,
+        [result, frames],
+        preprocess=False,
+        concurrency_id=_CLIPS,
+        concurrency_limit=1,
+        show_progress_on=[result],
+        api_visibility="private",
+    )
 
 
 def _endpoint(gr: Any, actions: Actions) -> None:
