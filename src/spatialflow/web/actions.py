@@ -11,7 +11,7 @@ from spatialflow.web.clips import write_clip
 from spatialflow.web.downloads import Downloads, write_downloads
 from spatialflow.web.engine import Engine, Look, Thresholds
 from spatialflow.web.limits import Limits
-from spatialflow.web.result_view import EMPTY, result_html
+from spatialflow.web.result_view import EMPTY, refusal_html, result_html
 from spatialflow.web.uploads import told_to_visitor, uploaded_file
 
 
@@ -30,12 +30,21 @@ class Actions:
         self._folder = folder
 
     def look(self, data: object, ticket: str | None, confidence: float, overlap: float) -> tuple[Any, ...]:
-        """A photo came, or went: run the network, and show what it found."""
+        """A photo came, or went: run the network, and show what it found, or why there is nothing."""
+        import gradio as gr
+
         self.engine.drop(ticket)
         if data is None:
             return EMPTY, None, *_no_files()
-        look = self._look(data, thresholds := _thresholds(confidence, overlap))
-        html = self._shown(look, thresholds)
+        try:
+            thresholds = _thresholds(confidence, overlap)
+            look = self._look(data, thresholds)
+            html = self._shown(look, thresholds)
+        except (
+            gr.Error
+        ) as error:  # in the result's place, so that an earlier one is not taken for this photo's
+            gr.Warning(error.message)
+            return refusal_html(error.message), None, *_no_files()
         return html, self.engine.hold(look), *_no_files()
 
     def merge_again(self, ticket: str | None, confidence: float, overlap: float) -> tuple[Any, ...]:
@@ -73,7 +82,7 @@ class Actions:
         """A clip came: segment it frame by frame; the overlay, and an archive of the frames' segments."""
         import gradio as gr
 
-        with _told_to_visitor() as about:
+        with self.engine.at_work(), _told_to_visitor() as about:
             path = uploaded_file(data, "clip")
             about.append(path)
             check_clip(path, self.limits)
@@ -81,8 +90,7 @@ class Actions:
         return str(files.overlay), gr.DownloadButton(value=str(files.archive), interactive=True)
 
     def _look(self, data: object, thresholds: Thresholds) -> Look:
-        path = None
-        with _told_to_visitor() as about:
+        with self.engine.at_work(), _told_to_visitor() as about:
             path = uploaded_file(data)
             about.append(path)
             check_photo(path, self.limits)
@@ -110,9 +118,8 @@ def _told_to_visitor() -> Iterator[list[Path]]:
     try:
         yield about
     except SpatialFlowError as error:
-        raise gr.Error(
-            told_to_visitor(error, about[0] if about else None), title="Not done", print_exception=False
-        ) from error
+        message = told_to_visitor(error, about[0] if about else None)
+        raise gr.Error(message, print_exception=False) from error
 
 
 def _thresholds(confidence: object, overlap: object) -> Thresholds:

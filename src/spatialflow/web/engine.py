@@ -1,8 +1,10 @@
 """The network behind the page: one pass for each photo, and any number of merges of what it found."""
 
+import contextlib
 import threading
 import uuid
 from collections import OrderedDict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -85,7 +87,31 @@ class Engine:
         self._held_bytes = held_bytes
         self._network = Turns()
         self._guard = threading.Lock()
+        self._idle = threading.Condition()
+        self._working = 0
+        self._is_ending = False
         self._looks: OrderedDict[str, Look] = OrderedDict()
+
+    @contextlib.contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Around everything that is done for a visitor, so that :meth:`end` can wait for it."""
+        with self._idle:
+            self._working += 1
+        try:
+            yield
+        finally:
+            with self._idle:
+                self._working -= 1
+                self._idle.notify_all()
+
+    def end(self, timeout: float = 10) -> None:
+        """Let nobody use the network any more, and wait, so many seconds at most, for those at work.
+
+        Threads that still compute while Python ends would make it crash.
+        """
+        with self._idle:
+            self._is_ending = True
+            self._idle.wait_for(lambda: self._working == 0, timeout)
 
     @property
     def categories(self) -> Categories:
@@ -118,6 +144,8 @@ class Engine:
 
     def _find(self, pixels: NDArray[np.uint8]) -> Found:
         with self._network:
+            if self._is_ending:
+                raise DataError("server: is being stopped; try again later")
             return self.predictor.find([pixels])[0]
 
     def merge(self, look: Look, thresholds: Thresholds) -> PanopticPrediction:

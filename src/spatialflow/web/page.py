@@ -37,7 +37,7 @@ def build_page(actions: Actions, model_name: str, examples: list[Path]) -> Any:
         f"on {escape(str(engine.predictor.hardware))}</p></header>"
     )
     with gr.Blocks(
-        title="spatialflow", analytics_enabled=False, delete_cache=(600, 3600), fill_width=False
+        title="spatialflow", analytics_enabled=False, delete_cache=(600, 3600), fill_width=True
     ) as page:
         gr.HTML(head)
         with gr.Tabs():

@@ -24,6 +24,11 @@ EMPTY = (
 )
 
 
+def refusal_html(reason: str) -> str:
+    """What stands in the result's place when there is none; ``reason`` begins with the file's name."""
+    return f"<div class='sf-empty sf-refused' role='alert'><p>No result</p><p>{escape(reason)}</p></div>"
+
+
 def result_html(overlay: Image.Image, prediction: PanopticPrediction) -> str:
     """Picture, map and table of a prediction; ``overlay`` shows it drawn, of any size."""
     shown = overlay.copy()

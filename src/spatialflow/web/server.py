@@ -12,6 +12,7 @@ from spatialflow.inference import Predictor
 from spatialflow.web.actions import Actions
 from spatialflow.web.engine import Engine
 from spatialflow.web.examples import example_photos
+from spatialflow.web.headers import OwnSources
 from spatialflow.web.limits import LIMITS, Limits
 from spatialflow.web.page import build_page, look_and_feel
 from spatialflow.web.ready import LOOPBACK, check_gradio, free_port
@@ -56,6 +57,7 @@ def serving(
         try:
             yield _launch(page, host, chosen, folder, limits)
         finally:
+            actions.engine.end()
             page.close(verbose=False)
 
 
@@ -78,7 +80,7 @@ def _launch(page: Any, host: str, port: int, folder: Path, limits: Limits) -> st
         pwa=False,
         footer_links=[],
         max_file_size=f"{limits.upload_mb}mb",
-        app_kwargs={"middleware": [Middleware(OnlyUploads, folder=folder)]},
+        app_kwargs={"middleware": [Middleware(OwnSources), Middleware(OnlyUploads, folder=folder)]},
         **look_and_feel(),
     )
     return str(address)

@@ -30,7 +30,7 @@ def uploaded_file(data: object, what: str = "photo") -> Path:
     """
     path = data.get("path") if isinstance(data, Mapping) else None
     if not isinstance(path, str):
-        raise DataError(f"{what}: no file was given; with gradio_client, give handle_file('NAME')")
+        raise DataError(f"{what}: no file was given; choose one")
     name = Path(path).name
     if name == _ADDRESS:
         raise DataError(f"{what}: is an address, which this server does not fetch; send the file itself")
