@@ -1,5 +1,6 @@
 """The page as a visitor sees it: a real Chromium, without a network but to the page itself."""
 
+import base64
 import json
 import re
 from collections.abc import Iterator
@@ -67,6 +68,18 @@ class Visit:
 
     def drop(self, photo: Path) -> None:
         self.page.locator("#photo input[type=file]").set_input_files(photo)
+
+    def paste(self, photo: Path) -> None:
+        """As Ctrl+V does, when a picture has been copied."""
+        self.page.evaluate(
+            """([content, name]) => {
+              const bytes = Uint8Array.from(atob(content), (character) => character.charCodeAt(0));
+              const clipboardData = new DataTransfer();
+              clipboardData.items.add(new File([bytes], name, {type: "image/jpeg"}));
+              document.body.dispatchEvent(new ClipboardEvent("paste", {clipboardData, bubbles: true}));
+            }""",
+            [base64.b64encode(photo.read_bytes()).decode(), photo.name],
+        )
 
     def rows(self) -> list[list[str]]:
         """Class, score and area of the table."""
@@ -180,7 +193,7 @@ def inside(photo: Path) -> tuple[str, str, int, dict[str, float]]:
 
 def test_pointing_names_a_segment(desk: Visit, photos: list[Path]) -> None:
     name, score, area, place = inside(photos[5])
-    desk.drop(photos[5])
+    desk.paste(photos[5])
     desk.wait_for_result()
     figure = desk.page.locator("#result .sf-figure")
     assert desk.page.locator("#result .sf-tip").is_hidden()
@@ -190,11 +203,19 @@ def test_pointing_names_a_segment(desk: Visit, photos: list[Path]) -> None:
     marked = desk.page.locator("#result tr.sf-on")
     assert marked.count() == 1
     assert name in marked.inner_text()
+    figure.click()  # stays, until it is let go
     desk.page.locator("h1").hover()
+    assert desk.page.locator("#result .sf-tip").is_visible()
+    desk.page.keyboard.press("Escape")
     assert desk.page.locator("#result .sf-tip").is_hidden()
     row = desk.page.locator("#result tr[data-kind=stuff]").first
     row.hover()
     assert row.locator(".sf-class").inner_text() + " stuff" in tip(desk)
+    first = desk.rows()
+    desk.paste(photos[0])  # in the place of the one that is there
+    desk.page.wait_for_selector("#get-png[disabled]")
+    desk.wait_for_result()
+    assert desk.rows() != first
 
 
 def test_a_phone_has_all_within_its_width(phone: Visit, photos: list[Path]) -> None:

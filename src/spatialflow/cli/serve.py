@@ -40,8 +40,8 @@ def serve(
 ) -> None:
     """Serve a web page: drop a photo or a clip, see its segments, move the thresholds, take the files.
 
-    Programs reach the same model through the page's endpoint /predict. Ctrl+C ends it. Needs Gradio:
-    pip install "spatialflow[web]"
+    Programs reach the same model through the page's endpoint /predict. Ctrl+C ends it. Needs Gradio, which
+    comes with the extra "web".
 
     Example: spatialflow serve --checkpoint tiny
     """

@@ -84,7 +84,9 @@ def _photo_tab(gr: Any, actions: Actions, examples: list[Path]) -> None:
             photo = gr.Image(
                 label="Photo",
                 type="filepath",
-                sources=["upload", "clipboard"],
+                sources=[
+                    "upload"
+                ],  # pasting is the business of view.js, by keyboard, without asking for a right
                 height=230,
                 elem_id="photo",
                 buttons=[],

@@ -58,6 +58,7 @@ def _figure(shown: Image.Image, ids: NDArray[np.int32], summary: str) -> str:
     source = base64.b64encode(encoded.getvalue()).decode()
     return (
         f"<div class='sf-figure' data-width='{ids.shape[1]}' data-height='{ids.shape[0]}' "
+        f"style='max-width:calc(78vh * {shown.width / shown.height:.4f})' "
         f"data-runs='{encode_runs(ids)}'><img width='{shown.width}' height='{shown.height}' "
         f"alt='The photo with {escape(summary)} drawn over it' src='data:image/jpeg;base64,{source}'>"
         f"<canvas aria-hidden='true'></canvas><div class='sf-tip' role='status' hidden></div></div>"

@@ -48,6 +48,16 @@
     context.putImageData(picture, 0, 0);
   }
 
+  // Middle of a segment as shares of the picture's width and height.
+  function middle(figure, id) {
+    const { width, height, ids } = mapOf(figure);
+    let count = 0, x = 0, y = 0;
+    for (let i = 0; i < ids.length; i++) {
+      if (ids[i] === id) { count++; x += i % width; y += Math.floor(i / width); }
+    }
+    return count ? { x: x / count / width, y: y / count / height } : { x: 0, y: 0 };
+  }
+
   function describe(row, tip) {
     const [name, score, area] = row.cells;
     tip.replaceChildren();
@@ -72,7 +82,9 @@
     if (!chosen) return;
     describe(chosen, tip);
     const box = figure.getBoundingClientRect();
-    const { x, y } = event ? { x: event.clientX - box.left, y: event.clientY - box.top } : { x: 8, y: 0 };
+    const share = event ? null : middle(figure, id);
+    const x = event ? event.clientX - box.left : share.x * box.width;
+    const y = event ? event.clientY - box.top : share.y * box.height;
     const left = Math.max(4, Math.min(x + 14, box.width - tip.offsetWidth - 4));
     const below = y + 18 + tip.offsetHeight < box.height;
     tip.style.left = `${left}px`;
@@ -100,6 +112,24 @@
     pinned = Boolean(hit && hit.id && !again);
     const result = hit?.result ?? document.querySelector("#result");
     if (result) show(result, pinned ? hit.id : 0, hit?.event);
+  });
+  // A pasted picture goes where a chosen file would; one that is there already makes place first.
+  document.addEventListener("paste", (event) => {
+    const file = [...(event.clipboardData?.files ?? [])].find((each) => each.type.startsWith("image/"));
+    const photo = document.querySelector("#photo");
+    if (!file || !photo?.offsetParent) return;
+    event.preventDefault();
+    photo.querySelector("button[aria-label='Remove Image']")?.click();
+    const deadline = Date.now() + 5000;
+    const put = () => {
+      const input = photo.querySelector("input[type=file]");
+      if (!input) return Date.now() < deadline && setTimeout(put, 50);
+      const chosen = new DataTransfer();
+      chosen.items.add(file);
+      input.files = chosen.files;
+      return input.dispatchEvent(new Event("change", { bubbles: true }));
+    };
+    put();
   });
   document.addEventListener("focusin", (event) => {
     const row = event.target.closest?.("#result tr[data-segment]");
