@@ -14,6 +14,7 @@ import pytest
 from make_cli import Command
 
 
+@pytest.mark.slow
 def test_program_serves_and_ends_cleanly(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

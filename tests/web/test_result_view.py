@@ -1,6 +1,8 @@
 """The HTML of a result."""
 
+import base64
 import html.parser
+import io
 
 import numpy as np
 import torch
@@ -33,12 +35,15 @@ class Reader(html.parser.HTMLParser):
         super().__init__()
         self.rows: list[list[str]] = []
         self.figure: dict[str, str | None] = {}
+        self.source = ""
         self.feed(text)
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         named = dict(attributes)
         if tag == "tr" and "data-segment" in named:
             self.rows.append([str(named["data-segment"]), str(named["data-kind"])])
+        if tag == "img":
+            self.source = str(named["src"])
         if named.get("class") == "sf-figure":
             self.figure = named
 
@@ -59,7 +64,7 @@ def prediction(height: int = 4, width: int = 6) -> PanopticPrediction:
 
 
 def test_table_lists_things_first_with_score_and_area() -> None:
-    read = Reader(result_html(Image.new("RGB", (12, 8)), prediction()))
+    read = Reader(result_html(np.zeros((4, 6, 3), np.uint8), prediction()))
     assert read.rows == [
         ["2", "thing", "cat & <b>", "0.50", "12 px", "50\u202f%"],
         ["1", "stuff", "sky", "0.90", "6 px", "25\u202f%"],
@@ -69,10 +74,13 @@ def test_table_lists_things_first_with_score_and_area() -> None:
 
 
 def test_a_large_photo_is_shown_smaller() -> None:
-    read = Reader(result_html(Image.new("RGB", (2560, 1280)), prediction(1280, 2560)))
+    read = Reader(result_html(np.zeros((1280, 2560, 3), np.uint8), prediction(1280, 2560)))
     assert (read.figure["data-width"], read.figure["data-height"]) == ("1280", "640")
+    shown = base64.b64decode(read.source.removeprefix("data:image/jpeg;base64,"))
+    assert Image.open(io.BytesIO(shown)).size == (1280, 640)
+    assert decoded(str(read.figure["data-runs"])).count(2) == 1280
 
 
 def test_nothing_found_is_said() -> None:
     empty = PanopticPrediction(torch.zeros(4, 6, dtype=torch.int32), ())
-    assert "Nothing above these thresholds" in result_html(Image.new("RGB", (6, 4)), empty)
+    assert "Nothing above these thresholds" in result_html(np.zeros((4, 6, 3), np.uint8), empty)

@@ -159,6 +159,7 @@ def test_the_queue_cannot_be_passed(site: Site, photos: list[Path]) -> None:
     assert len(site.passes) == before
 
 
+@pytest.mark.slow
 def test_fifty_at_once_are_answered_or_politely_refused(site: Site, photos: list[Path], client: Any) -> None:
     path = upload(site, photos[0])
     before = len(site.passes)

@@ -56,11 +56,13 @@ def serve(
     predictor = Predictor(load_model(checkpoint), device, cast(Precision, precision))
     limits = Limits(max_upload, max_pixels, max_clip, max_queue)
     ended = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: ended.set())
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the same as Ctrl+C
     try:
         with serving(
             predictor, Path(checkpoint).name, host=host, port=chosen, examples=examples, limits=limits
         ) as address:
+            for number in (signal.SIGINT, signal.SIGTERM):  # from here on, both let what is at work finish
+                signal.signal(number, lambda *_: ended.set())
             say(f"running on {predictor.hardware}")
             if host not in _OWN:
                 complain("warning", f"--host {host}: anybody on the network can use it", "bold yellow")

@@ -40,17 +40,18 @@ class Actions:
             thresholds = _thresholds(confidence, overlap)
             look = self._look(data, thresholds)
             html = self._shown(look, thresholds)
-        except (
-            gr.Error
-        ) as error:  # in the result's place, so that an earlier one is not taken for this photo's
+        except gr.Error as error:
+            # in the result's place, so that an earlier one is not taken for this photo's
             gr.Warning(error.message)
             return refusal_html(error.message), None, *_no_files()
         return html, self.engine.hold(look), *_no_files()
 
     def merge_again(self, ticket: str | None, confidence: float, overlap: float) -> tuple[Any, ...]:
         """A threshold moved: merge what was found anew; the network does not run."""
+        import gradio as gr
+
         if ticket is None:
-            return EMPTY, *_no_files()
+            return gr.skip(), *_no_files()
         with _told_to_visitor():
             look = self.engine.held(ticket)
             html = self._shown(look, Thresholds(confidence, overlap))
@@ -100,13 +101,14 @@ class Actions:
 
     def _shown(self, look: Look, thresholds: Thresholds) -> str:
         look.latest = thresholds
-        prediction = self.engine.merge(look, thresholds)
-        return result_html(prediction.plot(look.pixels), prediction)
+        with self.engine.at_work():
+            return result_html(look.pixels, self.engine.merge(look, thresholds))
 
     def _written(self, look: Look, thresholds: Thresholds) -> Downloads:
-        prediction = self.engine.merge(look, thresholds)
-        overlay = prediction.plot(look.pixels)
-        return write_downloads(look.name, prediction, overlay, self.engine.predictor.categories, self._folder)
+        with self.engine.at_work():
+            prediction = self.engine.merge(look, thresholds)
+            overlay = prediction.plot(look.pixels)
+            return write_downloads(look.name, prediction, overlay, self.engine.categories, self._folder)
 
 
 @contextlib.contextmanager

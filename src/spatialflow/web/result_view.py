@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from spatialflow.structures import PanopticPrediction, Segment
+from spatialflow.visualize import draw_overlay
 
 _SIDE = 1280
 """Longer side in pixels of what the page shows; the file to download has all of them."""
@@ -29,11 +30,15 @@ def refusal_html(reason: str) -> str:
     return f"<div class='sf-empty sf-refused' role='alert'><p>No result</p><p>{escape(reason)}</p></div>"
 
 
-def result_html(overlay: Image.Image, prediction: PanopticPrediction) -> str:
-    """Picture, map and table of a prediction; ``overlay`` shows it drawn, of any size."""
-    shown = overlay.copy()
-    shown.thumbnail((_SIDE, _SIDE))
+def result_html(photo: NDArray[np.uint8], prediction: PanopticPrediction) -> str:
+    """Picture, map and table of a prediction for a photo, (H, W, 3) RGB.
+
+    A large photo is drawn at the size that the page shows, which takes a fraction of the time.
+    """
     ids = _reduced(prediction.segment_ids.cpu().numpy())
+    if ids.shape != photo.shape[:2]:
+        photo = cv2.resize(photo, ids.shape[::-1], interpolation=cv2.INTER_AREA).astype(np.uint8)
+    shown = draw_overlay(photo, ids, prediction.segments)
     ordered = sorted(prediction.segments, key=lambda s: (not s.is_thing, -s.score if s.is_thing else -s.area))
     total = prediction.segment_ids.numel()
     rows = "".join(_row(segment, total) for segment in ordered)
