@@ -69,8 +69,12 @@ def test_table_lists_things_first_with_score_and_area() -> None:
         ["2", "thing", "cat & <b>", "0.50", "12 px", "50\u202f%"],
         ["1", "stuff", "sky", "0.90", "6 px", "25\u202f%"],
     ]
-    assert (read.figure["data-width"], read.figure["data-height"]) == ("6", "4")
-    assert decoded(str(read.figure["data-runs"])) == [1] * 6 + [2] * 12 + [0] * 6
+    width, height = (int(str(read.figure[f"data-{side}"])) for side in ("width", "height"))
+    ids = np.array(decoded(str(read.figure["data-runs"]))).reshape(height, width)
+    assert width % 6 == 0  # enlarged with the picture
+    assert (width // 6) * 4 == height
+    factor = width // 6
+    assert ids[factor // 2 :: factor, factor // 2 :: factor].tolist() == [[1] * 6, [2] * 6, [2] * 6, [0] * 6]
 
 
 def test_a_large_photo_is_shown_smaller() -> None:

@@ -15,6 +15,8 @@ from PIL import Image
 
 from spatialflow.structures import PanopticPrediction, Segment
 from spatialflow.visualize import draw_overlay
+from spatialflow.visualize.colors import Color, instance_colors
+from spatialflow.visualize.index_map import enlarge_smoothly
 
 _SIDE = 1280
 """Longer side in pixels of what the page shows; the file to download has all of them."""
@@ -39,9 +41,12 @@ def result_html(photo: NDArray[np.uint8], prediction: PanopticPrediction) -> str
     if ids.shape != photo.shape[:2]:
         photo = cv2.resize(photo, ids.shape[::-1], interpolation=cv2.INTER_AREA).astype(np.uint8)
     shown = draw_overlay(photo, ids, prediction.segments)
+    if (factor := shown.width // ids.shape[1]) > 1:  # a small photo, which was enlarged
+        ids = enlarge_smoothly(ids.astype(np.uint32), factor).astype(np.int32)
+    colors = dict(zip(prediction.segments, instance_colors(prediction.segments, "order"), strict=True))
     ordered = sorted(prediction.segments, key=lambda s: (not s.is_thing, -s.score if s.is_thing else -s.area))
     total = prediction.segment_ids.numel()
-    rows = "".join(_row(segment, total) for segment in ordered)
+    rows = "".join(_row(segment, total, colors[segment]) for segment in ordered)
     things = sum(segment.is_thing for segment in ordered)
     summary = f"{_count(things, 'thing')} and {_count(len(ordered) - things, 'stuff region')}"
     if not ordered:
@@ -70,9 +75,9 @@ def _figure(shown: Image.Image, ids: NDArray[np.int32], summary: str) -> str:
     )
 
 
-def _row(segment: Segment, total: int) -> str:
+def _row(segment: Segment, total: int, color: Color) -> str:
     """One segment of the table; what the pointer shows is read from here."""
-    red, green, blue = segment.category.color
+    red, green, blue = color
     share = f"{100 * segment.area / total:.1f}".rstrip("0").rstrip(".")
     kind = "thing" if segment.is_thing else "stuff"
     return (
