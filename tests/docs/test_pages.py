@@ -34,7 +34,7 @@ def test_train(tmp_path: Path) -> None:
     }
     assert (tmp_path / "runs" / "first" / "logs" / "metrics.csv").is_file()
     assert (tmp_path / "first.safetensors").is_file()
-    assert "resumed    after step 20" in said
+    assert "resumed    after step 10" in said
     assert "0.002 4" in said, "the Python at the end"
 
 
