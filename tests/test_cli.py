@@ -80,7 +80,7 @@ def test_help_needs_no_pytorch() -> None:
     [
         (["trian"], "No such command 'trian'"),
         (["predict", "a.jpg", "--out", "b"], "Missing option '--checkpoint'"),
-        (["predict", "--checkpoint", "tiny", "--out", "b"], "Missing argument 'IMAGE|FOLDER|GLOB'"),
+        (["predict", "--checkpoint", "tiny", "--out", "b"], "Missing argument 'IMAGE|FOLDER|GLOB|VIDEO'"),
         (["evaluate", "spatialflow_tiny", "--chekpoint", "tiny"], "--chekpoint"),
         (["demo", "--seed", "-1"], "--seed"),
         (["pq", "a.json"], "Missing argument 'PRED.json'"),

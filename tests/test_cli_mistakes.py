@@ -63,7 +63,7 @@ def files_in(folder: Path) -> set[str]:
         ("empty", "empty: the folder holds no photos"),
         ("short.jpg", "short.jpg: cannot be decoded"),
         ("text.jpg", "text.jpg: is not an image that can be read"),
-        ("empty.jpg", "empty.jpg: is not an image that can be read"),
+        ("empty.jpg", "empty.jpg: is empty; fetch it again"),
     ],
 )
 def test_predict_without_a_photo(

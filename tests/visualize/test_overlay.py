@@ -207,8 +207,8 @@ def test_a_wrong_size_or_image_is_refused(scene):
         draw_overlay(photo[::2, ::2], ids, segments)
     with pytest.raises(ValueError, match="float32"):
         draw_overlay(photo.astype(np.float32), ids, segments)
-    with pytest.raises(ValueError, match=r"uint8 of shape \(200, 300\)"):
-        draw_overlay(photo[..., 0], ids, segments)
+    with pytest.raises(ValueError, match=r"uint8 of shape \(200, 300, 2\)"):
+        draw_overlay(photo[..., :2], ids, segments)
 
 
 def test_void_may_be_darkened_or_hatched(scene):

@@ -81,6 +81,8 @@ def predict(
             images, checkpoint, out, overlay, device, precision, tta, json, max_frames, stride, wrong
         )
         return
+    if out.suffix.lower() in (".mp4", ".mov", ".mkv", ".webm", ".avi") and not out.is_dir():
+        raise ConfigError(f"--out {out}: is a video's name, and {images[0]} is no video; give a folder")
     if max_frames is not None or stride != 1 or not json:
         raise ConfigError(f"--max-frames, --stride and --no-json are of videos, and {images[0]} is none")
     from spatialflow.inference.folder import find_photos, predict_folder

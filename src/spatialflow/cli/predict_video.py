@@ -21,12 +21,12 @@ from rich.text import Text
 
 from spatialflow.cli.console import complain, errors, say
 from spatialflow.errors import ConfigError
-from spatialflow.video.sources import Source, SourceKind, is_video, parse_source
 
 if TYPE_CHECKING:
     from spatialflow.precision import Precision
     from spatialflow.video import VideoResult
     from spatialflow.video.run import FramePredictor
+    from spatialflow.video.sources import Source
 
 Json = Annotated[
     bool, typer.Option("--json/--no-json", help="Of videos: also write panoptic frames and their JSON.")
@@ -43,6 +43,8 @@ def has_video(sources: Sequence[str]) -> bool:
     Raises:
         ConfigError: they are mixed.
     """
+    from spatialflow.video.sources import is_video
+
     videos = [is_video(source) for source in sources]
     if any(videos) and not all(videos):
         photo, video = sources[videos.index(False)], sources[videos.index(True)]
@@ -73,6 +75,7 @@ def predict_videos(
     """
     from spatialflow.video.reading import open_video
     from spatialflow.video.segment import check_output
+    from spatialflow.video.sources import SourceKind, parse_source
 
     if photo_options:
         raise ConfigError(f"{', '.join(photo_options)}: of photos only; leave it out for a video")
@@ -109,6 +112,7 @@ def _segment(
     stride: int,
 ) -> "VideoResult":
     from spatialflow.video import segment_video
+    from spatialflow.video.sources import parse_source
 
     with _bar(str(parse_source(source))) as (bar, task):
 
@@ -120,7 +124,7 @@ def _segment(
         )
 
 
-def _outputs(sources: Sequence[Source], out: Path) -> list[Path]:
+def _outputs(sources: "Sequence[Source]", out: Path) -> list[Path]:
     """The video that each source becomes: ``out`` itself, or files in it.
 
     Raises:

@@ -12,7 +12,7 @@ VIDEO_SUFFIXES = frozenset(
     f".{suffix}"
     for suffix in (
         *("mp4", "m4v", "mov", "mkv", "webm", "avi", "mpg", "mpeg", "ts", "mts", "m2ts", "wmv", "flv", "3gp"),
-        *("ogv", "gif"),
+        "ogv",
     )
 )
 """Files that are taken for videos; in Python, any file that FFmpeg's libraries read will do."""
