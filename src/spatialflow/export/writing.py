@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.export import Dim, ExportedProgram
+from torch.fx.experimental import _config as shape_settings
 from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 
 from spatialflow.data.transforms import padded_size, resized_size
@@ -113,7 +114,9 @@ def trace(model: SpatialFlow, description: Description) -> ExportedProgram:
     placed = copy.deepcopy(model).cpu().float().eval().requires_grad_(False)
     graph = ExportGraph(fuse_batch_norm(placed), uint8=description.uint8, merged=description.merged).eval()
     arguments = _example(description)
-    with _quiet(model), torch.no_grad():
+    # else sides that are 1 at the coarsest level of the example, or are not, would be so for good
+    oblivious = shape_settings.patch(backed_size_oblivious=True)
+    with _quiet(model), torch.no_grad(), oblivious:
         return torch.export.export(graph, arguments, dynamic_shapes=_dynamic(description))
 
 
