@@ -88,7 +88,9 @@ def openvino(path: Path, description: Description, threads: int) -> Predict:
 
     def predict(photo: NDArray[np.uint8]) -> sf.PanopticPrediction:
         values = compiled(graph_inputs(photo, description, str(path)))
-        return prediction_in({output.any_name: value for output, value in values.items()}, description)
+        # an output may have several names, in no order
+        found = {name: value for output, value in values.items() for name in output.names}
+        return prediction_in(found, description)
 
     return predict
 

@@ -109,6 +109,21 @@ def test_onnx_gives_the_numbers_of_pytorch(tiny: File, size: tuple[int, int]) ->
     assert difference.merged >= 0.999
 
 
+@pytest.mark.parametrize("name", ["small", pytest.param("tiny", marks=pytest.mark.slow)])
+def test_openvino_gives_the_numbers_of_onnx_runtime(name: str, request: pytest.FixtureRequest) -> None:
+    openvino = pytest.importorskip("openvino", reason="is only for developers")
+    file: File = request.getfixturevalue(name)
+    photo = draw_scene(np.random.default_rng(4), (100, 140)).photo
+    settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}
+    actual = openvino.Core().compile_model(str(file.path), "CPU", settings)({"image": photo})
+    expected = onnx_runner(file.path)(photo)
+    assert expected["num_detections"] > 5
+    for output in ("stuff", "panoptic"):
+        assert (actual[output] == expected.pop(output)).mean() >= 0.999
+    for output, value in expected.items():
+        assert np.allclose(actual[output], value, atol=0.005), output
+
+
 def test_program_gives_the_numbers_of_pytorch(fixed: File) -> None:
     photos = [("wide", smooth_photo(96, 160)), ("large", smooth_photo(200, 250, seed=1))]
     for difference in compare(
