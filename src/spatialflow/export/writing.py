@@ -115,7 +115,7 @@ def trace(model: SpatialFlow, description: Description) -> ExportedProgram:
     graph = ExportGraph(fuse_batch_norm(placed), uint8=description.uint8, merged=description.merged).eval()
     arguments = _example(description)
     # else sides that are 1 at the coarsest level of the example, or are not, would be so for good
-    oblivious = shape_settings.patch(backed_size_oblivious=True)
+    oblivious = shape_settings.patch(backed_size_oblivious=True)  # type: ignore[attr-defined]  # made at import
     with _quiet(model), torch.no_grad(), oblivious:
         return torch.export.export(graph, arguments, dynamic_shapes=_dynamic(description))
 
