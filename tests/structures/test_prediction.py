@@ -142,6 +142,16 @@ def test_an_unknown_segment_is_named(call: str) -> None:
         PanopticPrediction(torch.zeros(2, 2, dtype=torch.int32), ()).mask(1)
 
 
+@pytest.mark.parametrize("call", ["mask", "rle", "polygons", "segment"])
+def test_a_segment_of_another_prediction_is_refused(call: str) -> None:
+    one = prediction()
+    getattr(one, call)(copy.deepcopy(one).segments[0])
+    with pytest.raises(DataError, match=r"segment 1: grass is of another prediction; here this id is a cat"):
+        getattr(one, call)(segment(1, GRASS))
+    with pytest.raises(DataError, match="of another prediction"):
+        one.masks([segment(1, CAT)])
+
+
 def test_other_ids() -> None:
     one = scattered(3)
     new = {own.id: (1 << 24) - 1 - place for place, own in enumerate(one)}

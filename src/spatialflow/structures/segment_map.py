@@ -91,7 +91,7 @@ class SegmentMap:
         return changed
 
     def segment(self, segment: Segment | int) -> Segment:
-        """The segment of this id.
+        """The segment of this id; given a segment, it must be the very one.
 
         Raises:
             DataError: there is none.
@@ -99,6 +99,11 @@ class SegmentMap:
         segment_id = segment.id if isinstance(segment, Segment) else segment
         for own in self.segments:
             if own.id == segment_id:
+                if isinstance(segment, Segment) and segment != own:
+                    raise DataError(
+                        f"segment {segment_id}: {segment.category.name} is of another prediction; here this "
+                        f"id is a {own.category.name} of {own.area} pixels. Give one of this, or the id"
+                    )
                 return own
         known = [own.id for own in self.segments]
         listed = ", ".join(map(str, known[:8])) + (", ..." if len(known) > 8 else "")
