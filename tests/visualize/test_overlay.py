@@ -239,6 +239,12 @@ def test_names_of_things_of_stuff_or_none(scene, labels, named):
     assert set(changed.tolist()) == set(named)
 
 
+def test_options_that_are_equal_draw_alike(scene):
+    expected = draw_overlay(*scene, labels=True, opacity=(0.5, 0.1))
+    assert draw_overlay(*scene, labels=np.True_, opacity=[0.5, 0.1]) == expected
+    assert draw_overlay(*scene, labels=1, opacity=(0.5, 0.1)) == expected
+
+
 def test_by_id_a_thing_keeps_its_colour_whatever_else_there_is():
     photo = np.zeros((60, 90, 3), np.uint8)
     ids = np.repeat(np.array([[3, 8, 5]], np.int32), 60, 0).repeat(30, 1)

@@ -103,7 +103,8 @@ def draw_overlay(
         draw_contours(pixels, index, [segment.is_thing for segment in segments], colors, unit)
     picture = Image.fromarray(pixels)
     if labels:
-        named = [labels is True or segment.is_thing == (labels == "things") for segment in segments]
+        kinds = {"things": (True,), "stuff": (False,)}.get(str(labels), (True, False))
+        named = [segment.is_thing in kinds for segment in segments]
         write_labels(picture, index, segments, colors, scores, named)
     return add_legend(picture, segments, legend)
 
@@ -128,7 +129,7 @@ def _check(opacity: float | tuple[float, float], chosen: dict[str, object]) -> t
     for name, value in chosen.items():
         if value not in _CHOICES[name]:
             raise DataError(f"{name}: {value!r} is not one of {', '.join(map(repr, _CHOICES[name]))}")
-    tints = opacity if isinstance(opacity, tuple) else (opacity, opacity)
+    tints = tuple(opacity) if isinstance(opacity, tuple | list) else (opacity, opacity)
     if len(tints) != 2 or not all(isinstance(tint, int | float) and 0 <= tint <= 1 for tint in tints):
         raise DataError(f"opacity: {opacity!r} is neither a number 0..1 nor two, of things and of stuff")
     return tints
