@@ -115,6 +115,26 @@ def test_many_things_at_random() -> None:
         assert_same(stitch(scene, labels), scene, labels)
 
 
+def test_work_grows_with_the_photo_and_no_faster(monkeypatch: pytest.MonkeyPatch) -> None:
+    """12,000 x 9,000 pixels may have ten thousand tiles, of which each looks only at its neighbours."""
+    looks, is_thing = [0], Stitcher._is_thing
+
+    def counted(self: Stitcher, piece: int, *, whole: bool = False) -> bool:
+        looks[-1] += 1
+        return is_thing(self, piece, whole=whole)
+
+    monkeypatch.setattr(Stitcher, "_is_thing", counted)
+    for side in (400, 800):
+        scene = np.ones((side, side), np.int32)
+        scene[10::32, 10::32] = 2
+        stitcher = Stitcher((side, side), 1)
+        for tile in Tiling(40).tiles((side, side), (40, 40)):
+            stitcher.add(tile, prediction(scene[tile.area.slices].copy(), {1: SKY, 2: 0}))
+        assert len(stitcher.finish()) > 1
+        looks.append(0)
+    assert looks[1] < 6 * looks[0], "four times the tiles, and fewer of them at the edge"
+
+
 def erase_cut(tile: Tile, ids: Ids, labels: dict[int, int]) -> None:
     """A network that never sees a thing at a border."""
     height, width = ids.shape

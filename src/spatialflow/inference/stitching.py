@@ -68,6 +68,7 @@ class Stitcher:
         self._ids = np.zeros(size, np.int32)
         self._stuff_area = stuff_area
         self._pieces: list[_Piece | None] = [None]
+        self._firm = np.zeros(1, bool)
         self._parent = [0]
         self._stuff: dict[int, int] = {}
         self._recent: list[_Seen] = []
@@ -129,6 +130,8 @@ class Stitcher:
             self._parent.append(number)
             if not segment.is_thing:
                 self._parent[number] = self._stuff.setdefault(segment.label, number)
+        whole = [self._is_thing(piece, whole=True) for piece in range(first, len(self._pieces))]
+        self._firm = np.append(self._firm, np.array(whole, bool))
         local = prediction.segment_ids.cpu().numpy()
         return _Seen(tile, table[local], range(first, len(self._pieces)))
 
@@ -169,10 +172,9 @@ class Stitcher:
             going[piece] = self._is_thing(piece, whole=True) and self._root(piece) not in at_home
         if not going.any():
             return
-        firm = np.fromiter((self._is_thing(i, whole=True) for i in range(len(self._pieces))), bool)
         incoming = source.ids[shared.slices_in(source.tile.area)]
         place = self._ids[shared.slices]
-        np.copyto(place, incoming, where=going[incoming] & ~firm[place])
+        np.copyto(place, incoming, where=going[incoming] & ~self._firm[place])
 
     def _kept(self, visible: NDArray[np.int64]) -> list[tuple[Segment, list[int]]]:
         """Segments of the whole photo and the pieces that each is made of: things by score, then stuff.
