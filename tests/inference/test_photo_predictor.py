@@ -108,7 +108,9 @@ def test_a_stream_ends_with_the_photo_that_cannot_be_read() -> None:
         next(stream)
 
 
-@pytest.mark.parametrize("one", ["a.jpg", Path("a.jpg"), b"", grey(1), torch.zeros(3, 4, 4)])
+@pytest.mark.parametrize(
+    "one", ["a.jpg", Path("a.jpg"), b"", grey(1), torch.zeros(3, 4, 4), Image.new("RGB", (4, 4)), None]
+)
 def test_one_photo_is_not_several(one: Any) -> None:
     for several in (Brightness().predict_many, Brightness().predict_stream):
         with pytest.raises(DataError, match="is one photo, several are expected; give a list"):

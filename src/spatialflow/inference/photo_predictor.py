@@ -137,7 +137,9 @@ def several(images: Iterable[Photo]) -> Iterable[Photo]:
     Raises:
         DataError: it is one.
     """
-    if isinstance(images, str | bytes) or hasattr(images, "__fspath__") or getattr(images, "ndim", 4) < 4:
+    is_path = isinstance(images, str | bytes) or hasattr(images, "__fspath__")
+    # a PIL image cannot even be iterated
+    if is_path or not isinstance(images, Iterable) or getattr(images, "ndim", 4) < 4:
         raise DataError(f"images: {type(images).__name__} is one photo, several are expected; give a list")
     return images
 
