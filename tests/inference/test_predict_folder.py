@@ -76,6 +76,17 @@ def test_unreadable_photos_are_left_out(predictor: Predictor, photos: Path, tmp_
     assert not (tmp_path / "out" / "overlay").exists()
 
 
+def test_a_photo_that_the_model_refuses_is_named(
+    predictor: Predictor, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*arguments: object, **options: object) -> None:
+        raise DataError("image: is 9x9, but m.onnx takes only 8x8; resize it")
+
+    monkeypatch.setattr(predictor, "predict", refuse)
+    with pytest.raises(DataError, match=r"x\.png: is 9x9, but m\.onnx takes only 8x8; resize it"):
+        predict_folder(predictor, [photos / "a" / "x.png"], tmp_path / "out")
+
+
 def test_no_result_if_no_photo_can_be_read(predictor: Predictor, photos: Path, tmp_path: Path) -> None:
     for name in ("x", "y"):
         (photos / "a" / f"{name}.png").write_text("none")

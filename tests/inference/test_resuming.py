@@ -210,6 +210,41 @@ def test_what_is_done_again(predictor: Predictor, photos: list[Path], tmp_path: 
     assert not (out / "overlay").exists() or not list((out / "overlay").iterdir())
 
 
+def test_photos_that_are_alike_but_for_their_content(predictor: Predictor, tmp_path: Path) -> None:
+    """As two cameras write them, or an archive that knows only seconds: same name, size and time."""
+    found = [tmp_path / camera / "1.bmp" for camera in ("left", "right")]
+    for i, photo in enumerate(found):
+        write_photo(photo, easy_image(str(i), i, (48, 64)))
+        os.utime(photo, (1, 1))
+    out = tmp_path / "out"
+    predict_folder(predictor, found, out)
+    before = files(out)
+    assert before["panoptic/1.png"] != before["panoptic/1-2.png"]
+    asked, result = resumed(predictor, found, out)
+    assert (asked, result.taken) == (0, 2)
+    assert files(out) == before
+    resumed(predictor, found[:1], out)
+    assert files(out)["panoptic/1.png"] == before["panoptic/1.png"]
+    resumed(predictor, found, out)
+    assert files(out) == before
+
+
+def test_what_is_done_is_not_lost_to_a_file_in_the_way(
+    predictor: Predictor, photos: list[Path], expected: dict[str, bytes], tmp_path: Path
+) -> None:
+    foreign = tmp_path / "out" / "panoptic" / "x1.png"
+    foreign.parent.mkdir(parents=True)
+    foreign.write_bytes(b"somebody's")
+    for resume in (False, True):
+        with pytest.raises(OutputError, match=r"x1\.png: is of no earlier result .*; remove it"):
+            predict_folder(predictor, photos, tmp_path / "out", resume=resume)
+        assert foreign.read_bytes() == b"somebody's"
+    foreign.unlink()
+    asked, result = resumed(predictor, photos, tmp_path / "out")
+    assert (asked, result.taken) == (0, COUNT - 1)
+    assert files(tmp_path / "out") == expected
+
+
 def test_names_are_those_of_the_new_list(
     predictor: Predictor, photos: list[Path], expected: dict[str, bytes], tmp_path: Path
 ) -> None:

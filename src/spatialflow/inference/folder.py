@@ -17,7 +17,7 @@ from spatialflow.inference.ahead import ahead
 from spatialflow.inference.folder_run import FolderResult, FolderRun, Listed
 from spatialflow.inference.photo_predictor import PhotoPredictor
 from spatialflow.inference.picture import picture_of
-from spatialflow.inference.resuming import key_of
+from spatialflow.inference.resuming import keys_of
 from spatialflow.inference.tiles import Tiling
 from spatialflow.photo import check_local, note_on
 from spatialflow.structures import PanopticPrediction
@@ -157,7 +157,10 @@ class _Segmenting:
                 f"{photo}: {width}x{height} pixels are shrunk to {max(self._predictor.network_scale)} on the "
                 f"longer side for the network; --tile would find small things"
             )
-        prediction = self._predictor.predict(pixels, tile=self._tiling or False)
+        try:
+            prediction = self._predictor.predict(pixels, tile=self._tiling or False)
+        except DataError as error:  # which knows only pixels
+            raise DataError(f"{photo}: {str(error).removeprefix('image: ')}") from error
         return prediction, picture_of(prediction, pixels) if self._overlay else None
 
 
@@ -169,6 +172,6 @@ def _listed(photos: Sequence[Path]) -> list[Listed]:
     """Photos with what results call them: the name, with the folder if others have the same."""
     shared = Counter(photo.name for photo in photos)
     return [
-        Listed(number, photo, photo.name if shared[photo.name] == 1 else photo.as_posix(), key_of(photo))
-        for number, photo in enumerate(photos, start=1)
+        Listed(number, photo, photo.name if shared[photo.name] == 1 else photo.as_posix(), key)
+        for number, (photo, key) in enumerate(zip(photos, keys_of(photos), strict=True), start=1)
     ]

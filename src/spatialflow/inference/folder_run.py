@@ -130,13 +130,22 @@ class FolderRun:
         return f"{name}.png"
 
     def close(self, categories: Categories) -> FolderResult:
-        """Show the result."""
-        path = self._writer.close(
-            categories,
-            self._images,
-            also=self._left_files,
-            run={"settings": self._settings, "photos": self._keys},
-        )
+        """Show the result; if that is not possible, what is done waits for a run that resumes.
+
+        Raises:
+            OutputError: a file is in the way, or one cannot be written.
+        """
+        try:
+            path = self._writer.close(
+                categories,
+                self._images,
+                also=self._left_files,
+                run={"settings": self._settings, "photos": self._keys},
+            )
+        except BaseException:
+            self._writer.staging.keep()
+            _log.info("%d photos are done; --resume goes on with them", len(self))
+            raise
         self._writer.staging.remove_left()
         return FolderResult(path, len(self), tuple(self.failed), self._taken)
 

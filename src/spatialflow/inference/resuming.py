@@ -5,8 +5,10 @@ its PNG and its picture are there whole. A finished result says the same under `
 """
 
 import contextlib
+import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,6 +32,8 @@ class PhotoKey(NamedTuple):
     """Bytes."""
     changed: int
     """Nanoseconds."""
+    content: str = ""
+    """Digest, only of photos of a list that are alike in all the rest, as pairs of two cameras may be."""
 
 
 def key_of(photo: Path) -> PhotoKey | None:
@@ -39,6 +43,25 @@ def key_of(photo: Path) -> PhotoKey | None:
     except OSError:
         return None
     return PhotoKey(photo.name, status.st_size, status.st_mtime_ns)
+
+
+def keys_of(photos: Sequence[Path]) -> list[PhotoKey | None]:
+    """Of all photos of a list, so that none is taken for another."""
+    keys = [key_of(photo) for photo in photos]
+    count = Counter(keys)
+    return [
+        key and key._replace(content=_digest(photo)) if count[key] > 1 else key
+        for photo, key in zip(photos, keys, strict=True)
+    ]
+
+
+def _digest(photo: Path) -> str:
+    """Of the content; of a file that cannot be read, none is needed."""
+    try:
+        with photo.open("rb") as file:
+            return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+    except OSError:
+        return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,9 +176,15 @@ def journal_lines(hidden: Path) -> list[dict[str, Any]]:
 
 
 def files_of(out: Path, left: list[Path]) -> list[Path]:
-    """Where the files of killed runs would appear, and may be already."""
-    names = [line["entry"]["file_name"] for hidden in left for line in journal_lines(hidden)[1:]]
-    return [path for name in names for path in _paths(out, name)]
+    """Files that killed runs have moved to their places: those that their hidden folders had and lack now."""
+    found = []
+    for hidden in left:
+        for line in journal_lines(hidden)[1:]:
+            name = line["entry"]["file_name"]
+            for source, target in zip(_paths(hidden, name), _paths(out, name), strict=True):
+                if source.parent.is_dir() and not source.exists():
+                    found.append(target)
+    return found
 
 
 def _paths(folder: Path, png_name: str) -> tuple[Path, Path]:
