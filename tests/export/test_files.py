@@ -220,6 +220,9 @@ def test_foreign_and_damaged_files_are_refused(small: File, tmp_path: Path) -> N
     (tmp_path / "cut.onnx").write_bytes(small.path.read_bytes()[:100_000])
     with pytest.raises(CheckpointError, match=r"cut\.onnx: ONNX Runtime cannot read it"):
         sf.OnnxPredictor(tmp_path / "cut.onnx")
+    (tmp_path / "empty.onnx").write_bytes(b"")
+    with pytest.raises(CheckpointError, match=r"empty\.onnx: ONNX Runtime cannot read it"):
+        sf.OnnxPredictor(tmp_path / "empty.onnx")
     value = onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1])
     other = onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [1])
     graph = onnx.helper.make_graph([onnx.helper.make_node("Relu", ["x"], ["y"])], "g", [value], [other])
@@ -243,6 +246,27 @@ def test_sizes_that_do_not_suit_are_refused(fixed: File, tmp_path: Path) -> None
 def test_photo_of_another_size_is_refused(small: File) -> None:
     with pytest.raises(DataError, match=r"is 90x140 \(height x width\), but .*small.onnx takes only 100x140"):
         sf.OnnxPredictor(small.path).predict(smooth_photo(90, 140))
+
+
+def test_other_merge_settings_as_of_the_other_predictor(small: File) -> None:
+    predictor, photo = sf.OnnxPredictor(small.path), smooth_photo(100, 140)
+    (found,) = predictor.find([photo])
+    assert predictor.merge(found) == predictor.predict(photo)
+    none = predictor.config.model.merge.model_copy(update={"score_threshold": 1.0, "stuff_area": 10**6})
+    assert len(predictor.merge(found, none)) == 0
+
+
+def test_photo_that_the_runtime_cannot_compute_is_told(small: File, monkeypatch: pytest.MonkeyPatch) -> None:
+    from onnxruntime.capi.onnxruntime_pybind11_state import RuntimeException
+
+    class Full:
+        def run(self, *arguments: object) -> None:
+            raise RuntimeException("bad allocation")
+
+    predictor = sf.OnnxPredictor(small.path)
+    monkeypatch.setattr(predictor, "_session", Full())
+    with pytest.raises(sf.SpatialFlowError, match=r"photo of 140x100 pixels \(bad allocation\); .*--tile"):
+        predictor.predict(smooth_photo(100, 140))
 
 
 def test_missing_runtime_is_told(small: File, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spatialflow.errors import CheckpointError, ConfigError
+from spatialflow.config import MergeConfig
+from spatialflow.errors import CheckpointError, ConfigError, SpatialFlowError
 from spatialflow.export.description import Description
 from spatialflow.export.exchange import Arrays, found_in, graph_inputs, prediction_in
 from spatialflow.inference.photo_predictor import PhotoPredictor, several
@@ -89,25 +90,42 @@ class OnnxPredictor(PhotoPredictor):
         if stuff_area is None:
             return [prediction_in(self.run(photo), self.description) for photo in photos]
         # the map in the graph knows only its own smallest area
-        config = self.config.model.merge.model_copy(update={"stuff_area": stuff_area})
-        return [merge(*found_in(self.run(photo)), self.categories, config) for photo in photos]
+        settings = self.config.model.merge.model_copy(update={"stuff_area": stuff_area})
+        return [self.merge(found_in(self.run(photo)), settings) for photo in photos]
 
     def find(self, images: Iterable[Photo]) -> list[Found]:
         """Detections, masks and stuff maps of several photos, before the merge."""
         return [found_in(self.run(as_photo(image))) for image in several(images)]
 
-    def merge(self, found: Found) -> PanopticPrediction:
-        """The panoptic map of one photo, by the merge settings in the file."""
-        return merge(*found, self.categories, self.config.model.merge)
+    def merge(self, found: Found, settings: MergeConfig | None = None) -> PanopticPrediction:
+        """The panoptic map of one photo, by the merge settings in the file unless others are given."""
+        return merge(*found, self.categories, settings or self.config.model.merge)
 
     def run(self, photo: NDArray[np.uint8]) -> Arrays:
         """All outputs of the graph for a photo (H, W, 3).
 
         Raises:
             DataError: the photo is of another size than the one that the file is for.
+            SpatialFlowError: ONNX Runtime cannot compute it, as where memory does not suffice.
         """
-        values = self._session.run(None, graph_inputs(photo, self.description, str(self.path)))
+        inputs = graph_inputs(photo, self.description, str(self.path))
+        try:
+            values = self._session.run(None, inputs)
+        except _refusals() as error:
+            reason = " ".join(str(error).split())
+            raise SpatialFlowError(
+                f"{self.path}: ONNX Runtime cannot compute a photo of {photo.shape[1]}x{photo.shape[0]} "
+                f"pixels ({reason}); if memory does not suffice, cut it into tiles (--tile), or resize it"
+            ) from error
         return dict(zip((output.name for output in self._session.get_outputs()), values, strict=True))
+
+
+def _refusals() -> tuple[type[Exception], ...]:
+    """What ONNX Runtime raises on files that it cannot read and photos that it cannot compute."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    names = "InvalidProtobuf", "InvalidGraph", "InvalidArgument", "NoModel", "NotImplemented", "Fail"
+    return tuple(getattr(state, name) for name in (*names, "RuntimeException"))
 
 
 def _open(path: Path, providers: Sequence[str], threads: int) -> Any:
@@ -115,7 +133,6 @@ def _open(path: Path, providers: Sequence[str], threads: int) -> Any:
     if find_spec("onnxruntime") is None:
         raise ConfigError("the package onnxruntime is not installed; run `pip install 'spatialflow[export]'`")
     import onnxruntime
-    from onnxruntime.capi import onnxruntime_pybind11_state as refusals
 
     if not path.is_file():
         raise CheckpointError(f"{path}: no such file; write it with `spatialflow export --format onnx`")
@@ -128,7 +145,7 @@ def _open(path: Path, providers: Sequence[str], threads: int) -> Any:
     options.intra_op_num_threads = threads
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=list(providers))
-    except (refusals.InvalidProtobuf, refusals.InvalidGraph, refusals.Fail, refusals.NoModel) as error:
+    except _refusals() as error:
         reason = " ".join(str(error).split())
         raise CheckpointError(
             f"{path}: ONNX Runtime cannot read it ({reason}); it may be truncated, export it again"
