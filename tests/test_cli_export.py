@@ -1,5 +1,6 @@
 """``spatialflow export``: what it refuses at once, and the whole way."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,9 @@ from PIL import Image
 from make_cli import Command
 from make_export import busy_model, smooth_photo
 from spatialflow.checkpoints import save_model
+from spatialflow.cli.export import export
+from spatialflow.errors import DataError
+from spatialflow.export.writing import default_path
 
 pytest.importorskip("onnx", reason="needs the extra export")
 
@@ -23,6 +27,7 @@ pytest.importorskip("onnx", reason="needs the extra export")
         (["--int8"], "--int8: needs photos to learn its ranges from; add --calibrate FOLDER"),
         (["--calibrate", "."], "--calibrate: is for 8-bit integers; add --int8"),
         (["--int8", "--format", "torch-export"], "--int8: is for --format onnx"),
+        (["--out", "."], "--out .: is a folder; give the name of a file"),
         (["--size", "100", "64"], "take --size 128 64, or --uint8"),
     ],
 )
@@ -34,6 +39,44 @@ def test_mistakes_are_told_in_a_line(
     assert message in ended.err
     assert ended.err.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_the_checkpoint_is_not_overwritten(spatialflow: Command, tmp_path: Path) -> None:
+    checkpoint = tmp_path / "mine.pt"
+    checkpoint.write_bytes(b"mine")
+    ended = spatialflow("export", "-c", checkpoint, "--out", checkpoint)
+    assert (ended.code, ended.err.count("\n")) == (2, 1)
+    assert "mine.pt: is the checkpoint itself; give another name" in ended.err
+    assert checkpoint.read_bytes() == b"mine"
+
+
+def test_nothing_is_written_if_a_calibration_photo_cannot_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(model: object, path: Path, **options: object) -> None:
+        path.write_bytes(b"32-bit numbers")
+
+    def quantise(
+        path: Path, out: Path, description: object, photos: Iterable[object], **more: object
+    ) -> None:
+        list(photos)
+
+    monkeypatch.setattr("spatialflow.export.writing.export_onnx", write)
+    monkeypatch.setattr("spatialflow.export.quantising.quantise", quantise)
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a.jpg").write_bytes(b"none")
+    with pytest.raises(DataError, match=r"a\.jpg: is not an image"):
+        export("tiny", out=tmp_path / "x.onnx", int8=True, calibrate=str(tmp_path / "photos"))
+    assert [path.name for path in tmp_path.iterdir()] == ["photos"]
+
+
+def test_default_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "model-0.5"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    assert default_path("weights/R50.pth", "onnx") == Path("R50.onnx")
+    assert default_path("tiny", "torch-export") == Path("tiny.pt2")
+    assert default_path(".", "onnx") == default_path(str(folder), "onnx") == Path("model-0.5.onnx")
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """``spatialflow export``: a model as a file for other programs, and how near it comes."""
 
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -69,7 +70,7 @@ def export(
     shown = find_photos(photos) if photos else []
     calibration = find_photos([calibrate]) if calibrate else []
     path = out or default_path(checkpoint, format)
-    check_writable_folder(path.parent)
+    _check_place(path, checkpoint)
     if format == "onnx":
         require("onnx", "onnxscript", *(["onnxruntime"] if check or int8 else []))
     from spatialflow.checkpoints import load_model
@@ -78,9 +79,13 @@ def export(
     say(f"exporting {model.config.name}: half a minute for a small model, minutes for a large one")
     started = time.monotonic()
     write = export_onnx if format == "onnx" else export_program
-    description = write(model, path, size=size, uint8=uint8, merged=panoptic)
     if int8:
-        description = _quantise(path, description, calibration)
+        with tempfile.TemporaryDirectory(prefix="spatialflow-") as folder:
+            whole = Path(folder) / "float32.onnx"
+            description = write(model, whole, size=size, uint8=uint8, merged=panoptic)
+            description = _quantise(whole, path, description, calibration)
+    else:
+        description = write(model, path, size=size, uint8=uint8, merged=panoptic)
     say(f"{path}: {path.stat().st_size / 2**20:.1f} MiB, {time.monotonic() - started:.0f} s")
     if check:
         _check(model, path, description, shown, format == "onnx")
@@ -116,13 +121,27 @@ def _refuse_contradictions(
         raise ConfigError("--calibrate: is for 8-bit integers; add --int8")
 
 
-def _quantise(path: Path, description: "Description", photos: list[Path]) -> "Description":
+def _check_place(path: Path, checkpoint: str) -> None:
+    """See that the file can be written, and is not the checkpoint itself.
+
+    Raises:
+        ConfigError: it is that, or a folder.
+        OutputError: its folder cannot be written to.
+    """
+    if path.is_dir():
+        raise ConfigError(f"--out {path}: is a folder; give the name of a file")
+    if path.exists() and path.resolve() == Path(checkpoint).resolve():
+        raise ConfigError(f"--out {path}: is the checkpoint itself; give another name")
+    check_writable_folder(path.parent)
+
+
+def _quantise(path: Path, out: Path, description: "Description", photos: list[Path]) -> "Description":
     from spatialflow.export.quantising import quantise
     from spatialflow.image_io import read_photo
 
     with progress("calibrate") as (show,):
         return quantise(
-            path, path, description, map(read_photo, photos), progress=lambda done: show(done, len(photos))
+            path, out, description, map(read_photo, photos), progress=lambda done: show(done, len(photos))
         )
 
 

@@ -51,7 +51,7 @@ def quantise(
 
     class Reader(quantization.CalibrationDataReader):
         def __init__(self) -> None:
-            self._inputs = _inputs(photos, description, str(path), progress)
+            self._inputs = _inputs(photos, description, str(out), progress)
 
         def get_next(self) -> Arrays | None:
             return next(self._inputs, None)

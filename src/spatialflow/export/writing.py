@@ -1,6 +1,7 @@
 """Models into files: ONNX, and PyTorch's own torch.export."""
 
 import copy
+import io
 import json
 import logging
 import os
@@ -21,7 +22,7 @@ from spatialflow.data.transforms import padded_size, resized_size
 from spatialflow.errors import ConfigError
 from spatialflow.export.description import Description
 from spatialflow.export.graph import DIVISOR, ExportGraph
-from spatialflow.files import atomic_path
+from spatialflow.files import atomic_path, write_bytes
 from spatialflow.models.fusion import fuse_batch_norm
 from spatialflow.models.spatialflow import SpatialFlow
 
@@ -92,9 +93,11 @@ def export_program(
     """
     description = Description(model.config, model.categories, uint8, merged, size)
     program = trace(model, description)
-    with atomic_path(path) as temporary, _quiet(model):
+    encoded = io.BytesIO()  # PyTorch, writing to a file, does not tell a full disk as the system does
+    with _quiet(model):
         extra = {EXTRA_FILE: json.dumps(description.to_metadata())}
-        torch.export.save(program, temporary, extra_files=extra)
+        torch.export.save(program, encoded, extra_files=extra)
+    write_bytes(path, encoded.getvalue())
     return description
 
 
@@ -200,5 +203,6 @@ def require(*packages: str) -> None:
 
 
 def default_path(checkpoint: str, format_name: str) -> Path:
-    """The checkpoint's name in the working directory, with the format's suffix."""
-    return Path(Path(checkpoint).name).with_suffix(SUFFIXES[format_name])
+    """The checkpoint's name, or its folder's, in the working directory, with the format's suffix."""
+    source = Path(checkpoint).resolve()  # "." has no name
+    return Path((source.name if source.is_dir() else source.stem) + SUFFIXES[format_name])
