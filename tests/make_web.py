@@ -3,6 +3,7 @@
 import contextlib
 import shutil
 import struct
+import threading
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -33,6 +34,8 @@ class Site(NamedTuple):
     """For what Gradio writes."""
     passes: list[int]
     """Photos of each pass through the network, one entry a pass."""
+    gate: threading.Lock
+    """Whoever holds it keeps the network at work."""
 
 
 @contextlib.contextmanager
@@ -46,15 +49,17 @@ def serve_tiny(**options: Any) -> Iterator[Site]:
 
     predictor = Predictor(load_model("tiny"), "cpu", "fp32")
     passes: list[int] = []
+    gate = threading.Lock()
     find = predictor.find
 
     def counted(images: Sequence[Any]) -> Any:
         passes.append(len(images))
-        return find(images)
+        with gate:
+            return find(images)
 
     predictor.find = counted  # type: ignore[method-assign]
     with serving(predictor, "tiny", **options) as url:
-        yield Site(url, Path(os.environ["GRADIO_TEMP_DIR"]), passes)
+        yield Site(url, Path(os.environ["GRADIO_TEMP_DIR"]), passes, gate)
 
 
 def draw_photos(folder: Path, number: int = 6) -> list[Path]:

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 from huggingface_hub import ModelCard
 
 from make_cli import Command
@@ -34,6 +35,19 @@ def test_checkpoint_to_folder_to_prediction(spatialflow: Command, tmp_path: Path
         assert spatialflow("predict", tmp_path / "photo.jpg", "-c", checkpoint, "--out", where).code == 0
         results.append((where / "panoptic" / "photo.png").read_bytes())
     assert results[0] == results[1]
+
+
+def test_the_card_names_the_folder_and_the_size_is_that_of_the_weights(
+    spatialflow: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_model(tiny_model(), tmp_path / "toy.safetensors")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "other.bin").write_bytes(bytes(50 * 2**20))
+    monkeypatch.chdir(tmp_path / "mine")
+    done = spatialflow("convert", "hub", tmp_path / "toy.safetensors", ".")
+    weights = Path("model.safetensors").stat().st_size / 2**20
+    assert f"{weights:.1f} MiB" in done.out.replace("\n", " ")
+    assert 'from_pretrained("mine")' in Path("README.md").read_text()
 
 
 def test_mistakes(spatialflow: Command, tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ import httpx
 import pytest
 
 from make_cli import Command
+from spatialflow.errors import ConfigError
+from spatialflow.web.ready import free_port
 
 
 @pytest.mark.slow
@@ -54,6 +56,24 @@ def test_a_port_in_use_is_told_at_once(spatialflow: Command) -> None:
     assert err == (
         f"error: --port {port}: is in use; choose another, or leave --port out for the next free one\n"
     )
+
+
+def test_a_port_that_is_taken_while_the_model_is_read(tmp_path: Path) -> None:
+    from make_web import serve_tiny
+
+    with socket.socket() as taken, pytest.MonkeyPatch.context() as patch:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        seen = [port]  # as free, by the first look
+        patch.setattr("spatialflow.web.server.free_port", lambda *a: seen.pop() if seen else free_port(*a))
+        patch.setattr("tempfile.tempdir", str(tmp_path))
+        with serve_tiny() as site:
+            assert httpx.get(site.url).status_code == 200
+        seen.append(port)
+        with pytest.raises(ConfigError, match=f"^--port {port}: is in use"), serve_tiny(port=port):
+            pass
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("host", ["no.such.host.invalid", "192.0.2.1"])

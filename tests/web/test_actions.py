@@ -1,6 +1,7 @@
 """The page's events, without the page."""
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,9 @@ import pytest
 from make_web import draw_photos
 from spatialflow.checkpoints import load_model
 from spatialflow.inference import Predictor
+from spatialflow.structures import PanopticPrediction
 from spatialflow.web.actions import Actions
-from spatialflow.web.engine import Engine
+from spatialflow.web.engine import Engine, Look, Thresholds
 from spatialflow.web.limits import Limits
 
 
@@ -33,6 +35,54 @@ def test_a_slider_does_not_wait_for_the_network(actions: Actions, photo: dict[st
     other.join(30)
     assert changed != html
     assert actions.merge_again(ticket, 0.33, 0.37)[0] == html
+
+
+def test_a_threshold_that_moves_while_the_network_runs_counts(
+    actions: Actions, photo: dict[str, str]
+) -> None:
+    _, ticket, *_ = actions.look(photo, None, 0.33, 0.37)
+    strict, *_ = actions.merge_again(ticket, 0.95, 0.37)
+    _, ticket, *_ = actions.look(photo, ticket, 0.33, 0.37)
+    assert actions.catch_up(ticket, 0.95, 0.37)[0] == strict
+    assert not isinstance(actions.catch_up(ticket, 0.95, 0.37)[0], str)  # once is enough
+    assert not isinstance(actions.catch_up(None, 0.5, 0.37)[0], str)
+
+
+def test_an_earlier_photo_can_be_merged_until_the_next_one_is_there(
+    actions: Actions, photo: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, first, *_ = actions.look(photo, None, 0.33, 0.37)
+    during: list[object] = []
+    look = actions.engine.look
+
+    def at_work(path: Path) -> Look:
+        during.append(actions.merge_again(first, 0.95, 0.37)[0])
+        return look(path)
+
+    monkeypatch.setattr(actions.engine, "look", at_work)
+    _, second, *_ = actions.look(photo, first, 0.33, 0.37)
+    assert isinstance(during[0], str)
+    assert list(actions.engine._looks) == [second]
+
+
+def test_a_merge_that_is_overtaken_shows_nothing(
+    actions: Actions, photo: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, ticket, *_ = actions.look(photo, None, 0.33, 0.37)
+    merge = actions.engine.merge
+    meanwhile: list[Callable[[], object]] = []
+
+    def overtaken(look: Look, thresholds: Thresholds) -> PanopticPrediction:
+        if meanwhile:
+            meanwhile.pop()()
+        return merge(look, thresholds)
+
+    monkeypatch.setattr(actions.engine, "merge", overtaken)
+    assert isinstance(actions.merge_again(ticket, 0.5, 0.37)[0], str)
+    meanwhile.append(lambda: actions.merge_again(ticket, 0.95, 0.37))  # by the other slider
+    assert not isinstance(actions.merge_again(ticket, 0.5, 0.37)[0], str)
+    meanwhile.append(lambda: actions.engine.drop(ticket))  # by another photo
+    assert not isinstance(actions.merge_again(ticket, 0.5, 0.37)[0], str)
 
 
 def test_files_are_those_of_what_was_shown_last(actions: Actions, photo: dict[str, str]) -> None:

@@ -175,6 +175,25 @@ def test_thresholds_change_the_result_of_an_example_without_the_network(
     assert len(site.passes) == passes
 
 
+def test_a_threshold_that_moves_while_the_network_runs_counts(
+    desk: Visit, site: Site, photos: list[Path]
+) -> None:
+    passes = len(site.passes)
+    with site.gate:
+        desk.drop(photos[5])
+        while len(site.passes) == passes:
+            desk.page.wait_for_timeout(50)
+        field = desk.page.locator("#confidence input[type=number]")
+        field.fill("0.95")
+        field.press("Tab")
+        desk.page.wait_for_timeout(500)  # the page sends it
+    desk.wait_for_result()
+    listed = desk.page.locator("#result tr[data-kind=thing] td:nth-child(2)").all_inner_texts()
+    prediction = Predictor(load_model("tiny"), "cpu", "fp32").predict(photos[5])
+    scores = [segment.score for segment in prediction.segments if segment.is_thing]
+    assert len(listed) == sum(score >= 0.95 for score in scores) < len(scores)
+
+
 def tip(visit: Visit) -> str:
     text: str = visit.page.locator("#result .sf-tip").inner_text()
     return " ".join(text.split())

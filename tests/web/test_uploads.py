@@ -97,6 +97,17 @@ def test_what_is_no_json_is_left_to_gradio(tmp_path: Path) -> None:
     assert send(tmp_path, b"no json at all") == (b"no json at all", None)
 
 
+def test_lists_too_deep_to_be_searched_are_refused(tmp_path: Path) -> None:
+    file = b'{"path": "http://a/b.jpg", "meta": {"_type": "gradio.FileData"}}'
+    refused = 0
+    for depth in (*range(50, 1000, 50), 100_000):  # also those that the parser takes, and the search does not
+        arrived, status = send(tmp_path, b'{"data": [%s, %s0%s]}' % (file, b"[" * depth, b"]" * depth))
+        assert (arrived is None) == (status == 400)
+        assert arrived is None or b"http://a/b.jpg" not in arrived
+        refused += status == 400
+    assert refused
+
+
 def test_a_long_request_is_refused_unless_it_is_an_upload(tmp_path: Path) -> None:
     long = b"[" + b"1," * 2_000_001 + b"1]"
     assert send(tmp_path, long) == (None, 413)

@@ -44,6 +44,7 @@ def hub(
     import torch
 
     from spatialflow.checkpoints import load_model
+    from spatialflow.models.hub import WEIGHTS_FILE
     from spatialflow.models.model_card import LICENSE_UNKNOWN
 
     model = load_model(source, recipe)
@@ -54,7 +55,7 @@ def hub(
         "license": license or LICENSE_UNKNOWN,
     }
     model.save_pretrained(out, dtype=dtype, repo_id=push, model_card_kwargs=card)
-    size = sum(file.stat().st_size for file in out.iterdir()) / 2**20
+    size = (out / WEIGHTS_FILE).stat().st_size / 2**20
     say(f"{out}: {model.config.name}, {model.categories}, {size:.1f} MiB")
     if push:
         say(f"pushed: {model.push_to_hub(push, dtype=dtype, private=private or None, **card)}")

@@ -46,7 +46,7 @@ def serve(
     Example: spatialflow serve --checkpoint tiny
     """
     check_gradio()
-    chosen = free_port(host, port)  # before the model is loaded, which takes a while
+    free_port(host, port)  # before the model is loaded, which takes a while
     from spatialflow.checkpoints import load_model
     from spatialflow.inference import Predictor
     from spatialflow.precision import Precision, choose
@@ -59,7 +59,7 @@ def serve(
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # the same as Ctrl+C
     try:
         with serving(
-            predictor, Path(checkpoint).name, host=host, port=chosen, examples=examples, limits=limits
+            predictor, Path(checkpoint).name, host=host, port=port, examples=examples, limits=limits
         ) as address:
             for number in (signal.SIGINT, signal.SIGTERM):  # from here on, both let what is at work finish
                 signal.signal(number, lambda *_: ended.set())

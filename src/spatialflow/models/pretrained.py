@@ -128,7 +128,7 @@ class Pretrained(
             raise ConfigError("config: a model saves its own; leave it out, or change model.config")
         folder = Path(save_directory)
         facts: dict[str, Any] = {"evaluation": evaluation, "dataset": dataset, "license": license}
-        facts |= {"dtype": dtype, "repo_id": repo_id or folder.name} | (model_card_kwargs or {})
+        facts |= {"dtype": dtype, "repo_id": repo_id or folder.resolve().name} | (model_card_kwargs or {})
         dtype = facts.pop("dtype")
         model = cast("SpatialFlow", self)
         write_folder(model, folder, model_card(model, **facts), dtype)

@@ -33,8 +33,8 @@ class Actions:
         """A photo came, or went: run the network, and show what it found, or why there is nothing."""
         import gradio as gr
 
-        self.engine.drop(ticket)
         if data is None:
+            self.engine.drop(ticket)
             return EMPTY, None, *_no_files()
         try:
             thresholds = _thresholds(confidence, overlap)
@@ -44,6 +44,8 @@ class Actions:
             # in the result's place, so that an earlier one is not taken for this photo's
             gr.Warning(error.message)
             return refusal_html(error.message), None, *_no_files()
+        finally:
+            self.engine.drop(ticket)  # not before: until then its result is on the page, with its sliders
         return html, self.engine.hold(look), *_no_files()
 
     def merge_again(self, ticket: str | None, confidence: float, overlap: float) -> tuple[Any, ...]:
@@ -54,8 +56,19 @@ class Actions:
             return gr.skip(), *_no_files()
         with _told_to_visitor():
             look = self.engine.held(ticket)
-            html = self._shown(look, Thresholds(confidence, overlap))
+            thresholds = Thresholds(confidence, overlap)
+            html = self._shown(look, thresholds)
+        if look.latest is not thresholds or not self.engine.holds(ticket):  # overtaken; the later one shows
+            return _unchanged()
         return html, *_no_files()
+
+    def catch_up(self, ticket: str | None, confidence: float, overlap: float) -> tuple[Any, ...]:
+        """A photo's result came: if a threshold moved while the network was at work, merge by it."""
+        if ticket is None:
+            return _unchanged()
+        with _told_to_visitor():
+            latest, wanted = self.engine.held(ticket).latest, Thresholds(confidence, overlap)
+        return _unchanged() if latest == wanted else self.merge_again(ticket, confidence, overlap)
 
     def write(self, ticket: str | None) -> tuple[Any, ...]:
         """Write the files of what is shown, and let them be fetched."""
@@ -127,6 +140,13 @@ def _told_to_visitor() -> Iterator[list[Path]]:
 def _thresholds(confidence: object, overlap: object) -> Thresholds:
     with _told_to_visitor():
         return Thresholds(confidence, overlap)  # type: ignore[arg-type]
+
+
+def _unchanged() -> tuple[Any, ...]:
+    """For the result and the buttons."""
+    import gradio as gr
+
+    return gr.skip(), *(gr.skip() for _ in Downloads._fields)
 
 
 def _no_files() -> tuple[Any, ...]:

@@ -176,6 +176,11 @@ class Engine:
             self._looks.move_to_end(ticket)
             return self._looks[ticket]
 
+    def holds(self, ticket: str) -> bool:
+        """Whether a photo is still kept."""
+        with self._guard:
+            return ticket in self._looks
+
     def drop(self, ticket: str | None) -> None:
         """Forget a photo; again does nothing."""
         with self._guard:

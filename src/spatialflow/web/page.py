@@ -122,6 +122,13 @@ def _photo_tab(gr: Any, actions: Actions, examples: list[Path]) -> None:
         show_progress_on=[result],
         api_visibility="private",
     ).success(
+        actions.catch_up,
+        [ticket, *sliders],
+        [result, *buttons],
+        queue=False,
+        show_progress="hidden",
+        api_visibility="private",
+    ).success(
         actions.write, ticket, buttons, queue=False, show_progress="hidden", api_visibility="private"
     ).success(None, js=_TO_RESULT, queue=False)
     for slider in sliders:

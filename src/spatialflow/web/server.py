@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from spatialflow.errors import ConfigError
 from spatialflow.inference import Predictor
 from spatialflow.web.actions import Actions
 from spatialflow.web.engine import Engine
@@ -23,6 +24,8 @@ _ENVIRONMENT = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "GRADIO_ALLOWED_PATHS": "",  # whatever another program of the user's may share
 }
+_ATTEMPTS = 5
+"""To find a port that nobody else takes meanwhile."""
 
 
 @contextlib.contextmanager
@@ -46,19 +49,28 @@ def serving(
         limits: what visitors may send.
 
     Raises:
-        ConfigError: Gradio is not installed, or the port is in use.
+        ConfigError: Gradio is not installed, or the port is in use or cannot be had.
         DataError: the folder of examples holds no photo.
     """
     check_gradio()
-    chosen = free_port(host, port)
+    free_port(host, port)  # an error is to come before anything is made
     with _own_folder() as folder:
         actions = Actions(Engine(predictor), limits, folder)
         page = build_page(actions, model_name, example_photos(examples, folder))
         try:
-            yield _launch(page, host, chosen, folder, limits)
+            yield _launch_on_free_port(page, host, port, folder, limits)
         finally:
             actions.engine.end()
             page.close(verbose=False)
+
+
+def _launch_on_free_port(page: Any, host: str, port: int | None, folder: Path, limits: Limits) -> str:
+    """See :func:`_launch`; looks again where another program was quicker, such as this one, started twice."""
+    for _ in range(_ATTEMPTS):
+        chosen = free_port(host, port)
+        with contextlib.suppress(OSError):  # Gradio's word for a port in use
+            return _launch(page, host, chosen, folder, limits)
+    raise ConfigError(f"--port {chosen}: cannot be served on, though it seems free; choose another")
 
 
 def _launch(page: Any, host: str, port: int, folder: Path, limits: Limits) -> str:

@@ -73,15 +73,24 @@ class OnlyUploads:
                 if body is None:
                     await _answer(send, 413, f"a request may have {_MOST_JSON} bytes besides uploads")
                     return
-                scope, receive = _with_body(scope, receive, self._disarmed(body))
+                disarmed = self._disarmed(body)
+                if disarmed is None:
+                    await _answer(send, 400, "a request may not have lists within lists without end")
+                    return
+                scope, receive = _with_body(scope, receive, disarmed)
         await self._app(scope, receive, send)
 
-    def _disarmed(self, body: bytes) -> bytes:
-        """The JSON of a request with harmless paths; what is no JSON stays, and Gradio refuses it."""
+    def _disarmed(self, body: bytes) -> bytes | None:
+        """The JSON of a request with harmless paths, None if it is nested too deeply to be searched for them.
+
+        What is no JSON stays, and Gradio refuses it.
+        """
         try:
             return json.dumps(self._walk(json.loads(body))).encode()
-        except (ValueError, RecursionError):
+        except ValueError:
             return body
+        except RecursionError:
+            return None
 
     def _walk(self, value: Any) -> Any:
         if isinstance(value, list):
