@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from spatialflow.data.synthetic import generate
+from spatialflow.data.synthetic import draw_dataset
 from spatialflow.image_io import read_id_png
 from spatialflow.inference.tiles import Tiling
 
@@ -22,8 +22,7 @@ def blocks(language: str) -> list[str]:
 
 @pytest.mark.slow
 def test_the_page_runs(tmp_path: Path) -> None:
-    generate(tmp_path, 4, 0, "val")
-    (tmp_path / "val").rename(tmp_path / "photos")
+    draw_dataset(tmp_path, 4, split="photos")  # as the first block of Python does
     environment = {
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",

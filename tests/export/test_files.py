@@ -12,10 +12,10 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 import spatialflow as sf
 from make_export import busy_model, smooth_photo
+from spatialflow.config.schema import DetectionConfig
 from spatialflow.data.synthetic_scene import draw_scene
 from spatialflow.errors import CheckpointError, ConfigError, DataError
 from spatialflow.export.comparison import compare, onnx_runner, program_runner
@@ -151,6 +151,17 @@ def test_predictor_has_the_results_of_the_model(tiny: File) -> None:
     assert "CPU" in str(ours.hardware)
 
 
+def test_program_may_find_nothing(tmp_path: Path) -> None:
+    """Exporters take lists whose length they do not know for longer than one."""
+    detection = DetectionConfig(score_threshold=1.0).model_dump()
+    model = busy_model(pyramid_levels=3, segmentation_levels=2, head_convs=1, detection=detection)
+    description = export_program(model, tmp_path / "blind.pt2", size=(128, 128))
+    outputs = program_runner(tmp_path / "blind.pt2", description)(np.zeros((64, 64, 3), np.uint8))
+    assert outputs["num_detections"] == 0
+    assert not outputs["boxes"].any()
+    assert not outputs["scores"].any()
+
+
 def test_predictor_does_without_the_networks_code(small: File) -> None:
     code = f"""
 import sys
@@ -180,18 +191,16 @@ assert not [name for name in sys.modules if name.startswith(("spatialflow", "tim
 @pytest.mark.slow
 def test_examples_of_the_guide_run_as_they_stand(tiny: File, tmp_path: Path) -> None:
     guide = (Path(__file__).parents[2] / "docs" / "export.md").read_text()
-    served, plain, _ = re.findall(r"^```python\n(.*?)^```", guide, re.DOTALL | re.MULTILINE)
+    drawing, served, plain, _ = re.findall(r"^```python\n(.*?)^```", guide, re.DOTALL | re.MULTILINE)
     (tmp_path / "tiny.onnx").symlink_to(tiny.path)
-    photo = draw_scene(np.random.default_rng(0), (128, 160)).photo
-    Image.fromarray(photo).save(tmp_path / "photo.jpg")
     said = []
-    for block in (served, plain):
+    for block in (drawing, served, plain):
         done = subprocess.run(
             [sys.executable, "-c", block], cwd=tmp_path, check=True, capture_output=True, text=True
         )
         said.append(done.stdout)
-    expected = sf.Predictor(tiny.model, "cpu", "fp32").predict(tmp_path / "photo.jpg")
-    lines = [line.split() for line in said[1].splitlines()]
+    expected = sf.Predictor(tiny.model, "cpu", "fp32").predict(tmp_path / "photos" / "000001.jpg")
+    lines = [line.split() for line in said[2].splitlines()]
     assert [(int(line[0]), line[1]) for line in lines] == [(s.id, s.category.name) for s in expected.segments]
     assert [int(line[2]) for line in lines] == pytest.approx([s.area for s in expected.segments], abs=20)
     assert (tmp_path / "panoptic.png").stat().st_size > 0

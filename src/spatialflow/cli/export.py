@@ -1,5 +1,6 @@
 """``spatialflow export``: a model as a file for other programs, and how near it comes."""
 
+import math
 import tempfile
 import time
 from collections.abc import Iterator
@@ -177,25 +178,37 @@ def _pixels(paths: list[Path], description: "Description") -> "Iterator[tuple[st
 
 
 def _show(differences: "list[Difference]", runtime: str) -> None:
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
     from spatialflow.export.comparison import latencies
 
-    table = Table(title=f"{runtime} beside PyTorch: largest differences, equal pixels, milliseconds")
-    columns = ("photo", "size", "things", "boxes, px", "masks", "stuff, %", "panoptic, %", "PyTorch", "file")
+    table = Table(title=f"{runtime} beside PyTorch", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    columns = ("photo", "size", "things", "boxes", "masks", "stuff", "panoptic", "PyTorch", "file")
     for column in columns:
-        table.add_column(column, justify="left" if column == "photo" else "right")
+        # names of photos may be folded; numbers are shown whole, as wide as the terminal may be
+        is_name = column == "photo"
+        table.add_column(column, justify="left" if is_name else "right", no_wrap=not is_name, overflow="fold")
     for d in differences:
         table.add_row(
             d.name,
             f"{d.size[0]}x{d.size[1]}",
             str(d.things[0]) if d.things[0] == d.things[1] else f"{d.things[0]} / {d.things[1]}",
-            f"{d.boxes:.5f}",
-            f"{d.masks:.5f}",
-            f"{100 * d.stuff:.3f}",
-            f"{100 * d.merged:.3f}",
+            f"{d.boxes:.1g}",
+            f"{d.masks:.1g}",
+            _percent(d.stuff),
+            _percent(d.merged),
             *(f"{1000 * seconds:.0f}" for seconds in d.seconds),
         )
     table.add_section()
     table.add_row("median", *[""] * 6, *(f"{1000 * seconds:.0f}" for seconds in latencies(differences)))
     output.print(table)
+    say(
+        "boxes, masks: largest difference, in pixels and of probabilities; "
+        "stuff, panoptic: equal pixels in %; PyTorch, file: milliseconds"
+    )
+
+
+def _percent(share: float) -> str:
+    """Rounded down, so that 100 is all of it."""
+    return f"{math.floor(100_000 * share) / 1000:g}"

@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     from spatialflow.inference.tiles import Tiling
 
 
+_FILES = frozenset(
+    (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".json", ".mp4", ".mov", ".mkv", ".webm", ".avi")
+)
+"""Suffixes that somebody gives who expects one file."""
+
+
 def predict(
     images: Annotated[list[str], typer.Argument(metavar="IMAGE|FOLDER|GLOB|VIDEO", help="Photos or videos.")],
     checkpoint: CheckpointOption,
@@ -81,8 +87,8 @@ def predict(
             images, checkpoint, out, overlay, device, precision, tta, json, max_frames, stride, wrong
         )
         return
-    if out.suffix.lower() in (".mp4", ".mov", ".mkv", ".webm", ".avi") and not out.is_dir():
-        raise ConfigError(f"--out {out}: is a video's name, and {images[0]} is no video; give a folder")
+    if out.suffix.lower() in _FILES and not out.is_dir():
+        raise ConfigError(f"--out {out}: is a file's name; of photos the results are a folder, so give one")
     if max_frames is not None or stride != 1 or not json:
         raise ConfigError(f"--max-frames, --stride and --no-json are of videos, and {images[0]} is none")
     from spatialflow.inference.folder import find_photos, predict_folder

@@ -46,15 +46,17 @@ def detect(outputs: DenseOutputs, image_size: Tensor, scale: Tensor, config: Mod
         )
     boxes, scores = _candidates(outputs, image_size, config)
     rows, labels = (scores > config.detection.score_threshold).nonzero(as_tuple=True)
-    # One more at the end, of no size and no score: it disturbs nothing, and the list is never empty.
-    found = torch.cat([(boxes / scale)[rows], boxes.new_zeros(1, 4)])
-    values = torch.cat([scores[rows, labels], scores.new_zeros(1)])
-    labels = torch.cat([labels, labels.new_zeros(1)])
+    # Two more at the end, beside the image and of no score: they disturb nothing, and NMS keeps two at
+    # least, as torchvision tells torch.export that it always does.
+    found = torch.cat([(boxes / scale)[rows], torch.tensor([[-2.0, -2, -1, -1], [-4, -4, -3, -3]])])
+    values = torch.cat([scores[rows, labels], scores.new_zeros(2)])
+    labels = torch.cat([labels, labels.new_zeros(2)])
     offset = labels.to(found.dtype) * (found.max() + 1)  # see class_nms
     keep = nms(found + offset[:, None], values, config.detection.nms_iou)
-    chosen = torch.cat([keep, keep.new_full((limit,), -1)])[:limit]  # -1 is the one at the end
+    chosen = torch.cat([keep, keep.new_full((limit,), -1)])[:limit]  # -1 is the last one
     result = values[chosen]
-    return FixedDetections(found[chosen], result, labels[chosen], (result > 0).sum())
+    is_real = result > 0
+    return FixedDetections(found[chosen] * is_real[:, None], result, labels[chosen], is_real.sum())
 
 
 def _candidates(outputs: DenseOutputs, image_size: Tensor, config: ModelConfig) -> tuple[Tensor, Tensor]:
