@@ -4,6 +4,7 @@ import contextlib
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,7 @@ def _launch(page: Any, host: str, port: int, folder: Path, limits: Limits) -> st
         num_workers=0,  # processes that would hand out files without our middleware
         pwa=False,
         footer_links=[],
+        _frontend=False,  # else it gives up if the page takes 3 s to answer, on a busy machine
         max_file_size=f"{limits.upload_mb}mb",
         app_kwargs={"middleware": [Middleware(OwnSources), Middleware(OnlyUploads, folder=folder)]},
         **look_and_feel(),
@@ -113,4 +115,8 @@ def _own_folder() -> Iterator[Path]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
-        shutil.rmtree(folder, ignore_errors=True)
+        for _ in range(20):  # a thread of Gradio may still be writing
+            shutil.rmtree(folder, ignore_errors=True)
+            if not folder.exists():
+                break
+            time.sleep(0.1)
