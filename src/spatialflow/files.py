@@ -147,6 +147,16 @@ def check_writable_folder(folder: str | os.PathLike[str]) -> Path:
     return folder
 
 
+def begins_with(path: Path, head: Mapping[str, Any]) -> bool:
+    """Whether a file begins as :class:`JsonListWriter` writes ``head``, told without reading all of it."""
+    mark = _encode_json(head)[:-1]
+    try:
+        with path.open("rb") as file:
+            return file.read(len(mark)) == mark
+    except OSError:
+        return False
+
+
 class JsonListWriter:
     """A JSON object of which a long list, or several, are written entry by entry, to need no memory.
 

@@ -150,6 +150,21 @@ def check_ours(json_path: Path, info: Mapping[str, str]) -> None:
         )
 
 
+def write_hidden(path: Path, content: bytes, shown: Path) -> None:
+    """Write a file of a staging folder; ``shown`` is what an error calls it.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    except OSError as error:
+        raise OutputError(
+            f"{shown}: cannot be written ({error.strerror or error}); free some space or choose another name"
+        ) from error
+
+
 def remove_earlier(paths: Iterable[Path]) -> None:
     """Remove the files of an earlier result, in this order, which may be gone already.
 

@@ -6,7 +6,7 @@ import torch
 
 from make_model import categories
 from spatialflow.config import MergeConfig
-from spatialflow.export.graph import FoundOutputs
+from spatialflow.export.outputs import FoundOutputs
 from spatialflow.export.panoptic import merge_in_graph
 from spatialflow.postprocess.panoptic import Instances, as_prediction, merge
 

@@ -17,6 +17,7 @@ from PIL import Image
 
 from spatialflow.categories import Categories, Category
 from spatialflow.checkpoints import load_model
+from spatialflow.config import MergeConfig, config_from_dict
 from spatialflow.data.synthetic import CATEGORIES
 from spatialflow.data.synthetic_scene import draw_scene
 from spatialflow.errors import DataError
@@ -31,21 +32,25 @@ class Brightness(PhotoPredictor):
 
     categories = Categories([Category(i, f"grey {i}", False, (i, i, i)) for i in range(1, 250)], "greys")
     settings = {}  # noqa: RUF012
-    network_scale = (160, 120)
-    stuff_area = 50
+    config = config_from_dict(
+        {"data": {"test_scale": [160, 120]}, "model": {"merge": {"stuff_area": 50}}}, "Brightness"
+    )
 
     def __init__(self) -> None:
         self.batches: list[list[tuple[int, ...]]] = []
 
     def segment_photos(
-        self, photos: Sequence[NDArray[np.uint8]], *, stuff_area: int | None = None
+        self, photos: Sequence[NDArray[np.uint8]], settings: MergeConfig | None = None
     ) -> list[PanopticPrediction]:
         """See above."""
         self.batches.append([photo.shape for photo in photos])
-        return [self._one(photo) for photo in photos]
+        least = (settings or self.config.model.merge).stuff_area
+        return [self._one(photo, least) for photo in photos]
 
-    def _one(self, photo: NDArray[np.uint8]) -> PanopticPrediction:
+    def _one(self, photo: NDArray[np.uint8], least: int) -> PanopticPrediction:
         (height, width), label = photo.shape[:2], int(photo[0, 0, 0])
+        if height * width < least:
+            return PanopticPrediction(torch.zeros(height, width, dtype=torch.int32), ())
         box = (0, 0, width, height)
         segment = Segment(1, label, self.categories[label], False, 0.5, height * width, box)
         return PanopticPrediction(torch.ones(height, width, dtype=torch.int32), (segment,))
@@ -145,13 +150,24 @@ def test_memory_of_tiles_is_that_of_the_map() -> None:
     assert peak < 4 * height * width * 1.35 + 18 * (1 << 22)
 
 
+def test_stuff_that_is_small_in_every_tile_counts_as_a_whole() -> None:
+    predictor = Brightness()
+    merge = predictor.config.model.merge.model_copy(update={"stuff_area": 1000})
+    model = predictor.config.model.model_copy(update={"merge": merge})
+    predictor.config = predictor.config.model_copy(update={"model": model})
+    (segment,) = predictor.predict(grey(7, (48, 64)), tile=Tiling(side=32)).segments
+    assert max(shape[0] * shape[1] for ((shape),) in predictor.batches) < 1000
+    assert (segment.label, segment.area) == (7, 48 * 64)
+    assert predictor.predict(grey(7, (20, 30)), tile=Tiling(side=32)).segments == ()
+
+
 # Scenes that `tiny` gets right: what is tested is the seams, of which each thing's count and shape tells.
 @pytest.mark.parametrize(("seed", "crossing"), [(1, 3), (4, 4), (6, 3), (9, 3)])
 def test_tiny_finds_by_tiles_what_is_there(seed: int, crossing: int) -> None:
     size = (224, 290)
     predictor = Predictor(load_model("tiny"), "cpu", "fp32")
     scene = draw_scene(np.random.default_rng(seed), size)
-    tiles = Tiling().tiles(size, predictor.network_scale)
+    tiles = Tiling().tiles(size, predictor.config.data.test_scale)
     assert len(tiles) == 6
     cell = np.zeros(size, int)
     for i, tile in enumerate(tiles):

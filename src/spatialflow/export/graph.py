@@ -6,7 +6,6 @@ loop of the graph.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 from spatialflow.data.transforms import padded_size, resized_size
 from spatialflow.export.detection import FixedDetections, detect
 from spatialflow.export.masks import box_masks
+from spatialflow.export.outputs import FoundOutputs
 from spatialflow.export.panoptic import merge_in_graph
 from spatialflow.export.resize import resize_in_graph, resized_size_in_graph
 from spatialflow.export.stuff import stuff_map_in_graph
@@ -23,43 +23,6 @@ from spatialflow.structures import DenseOutputs
 
 DIVISOR = 32
 """The network's sides are multiples of it."""
-
-
-class FoundOutputs(NamedTuple):
-    """Outputs of the graph without the merge; N is ``max_detections``. Lists are padded to N."""
-
-    boxes: Tensor
-    """(N, 4) float32 xyxy, pixels of the photo."""
-    scores: Tensor
-    """(N,) float32, descending; 0 after the first ``num_detections``."""
-    labels: Tensor
-    """(N,) int64."""
-    num_detections: Tensor
-    """() int64."""
-    masks: Tensor
-    """(N, 28, 28) float32 probabilities over the box."""
-    stuff: Tensor
-    """(H, W) uint8, channel of the stuff head of each pixel of the photo."""
-    stuff_scores: Tensor
-    """(S+1,) float32."""
-
-
-class MergedOutputs(NamedTuple):
-    """Outputs with the merge: those of :class:`FoundOutputs`, then the panoptic map."""
-
-    boxes: Tensor
-    scores: Tensor
-    labels: Tensor
-    num_detections: Tensor
-    masks: Tensor
-    stuff: Tensor
-    stuff_scores: Tensor
-    panoptic: Tensor
-    """(H, W) int32 segment ids 1, 2, ...; 0 is void."""
-    segment_labels: Tensor
-    """(M,) int64; entry i is of segment i + 1, -1 after the last."""
-    segment_scores: Tensor
-    """(M,) float32."""
 
 
 class ExportGraph(nn.Module):
@@ -93,8 +56,8 @@ class ExportGraph(nn.Module):
                 outputs are.
 
         Returns:
-            :class:`FoundOutputs` or :class:`MergedOutputs` as a dictionary, which needs no class of ours
-            to be read again.
+            :class:`FoundOutputs`, and with ``merged`` :class:`PanopticMap` too, as one dictionary, which
+            needs no class of ours to be read again.
         """
         if self.uint8:
             photo_size = _size_tensor(image.shape[:2])
@@ -105,7 +68,7 @@ class ExportGraph(nn.Module):
         scale = (image_size.double() / photo_size.double()).float().flip(0).repeat(2)
         detections = detect(outputs, image_size, scale, self.model.config.model)
         masks = box_masks(self.model, outputs.mask_features, detections.boxes * scale, detections.labels)
-        return self._finish(outputs, detections, masks, image_size, photo_size)._asdict()
+        return self._finish(outputs, detections, masks, image_size, photo_size)
 
     def _prepare(self, photo: Tensor) -> tuple[Tensor, Tensor]:
         """(H, W, 3) uint8 -> (1, 3, h, w) float32 as the network wants it, and its size without padding."""
@@ -132,14 +95,14 @@ class ExportGraph(nn.Module):
         masks: Tensor,
         image_size: Tensor,
         photo_size: Tensor,
-    ) -> FoundOutputs | MergedOutputs:
+    ) -> dict[str, Tensor]:
         logits = outputs.stuff_logits[0]
         stuff = stuff_map_in_graph(logits, image_size, photo_size)
         things = FoundOutputs(*found, masks, stuff.to(torch.uint8), stuff_scores(logits))
         if not self.merged:
-            return things
+            return things._asdict()
         merged = merge_in_graph(things, self.model.categories, self.model.config.model.merge)
-        return MergedOutputs(*things, *merged)
+        return {**things._asdict(), **merged._asdict()}
 
 
 def _size_tensor(size: Sequence[int]) -> Tensor:

@@ -69,28 +69,16 @@ class OnnxPredictor(PhotoPredictor):
             digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=8))
         return {"file": digest.hexdigest(), "hardware": self.hardware}
 
-    @property
-    def network_scale(self) -> tuple[int, int]:
-        """``data.test_scale`` of the model."""
-        return self.config.data.test_scale
-
-    @property
-    def stuff_area(self) -> int:
-        """``model.merge.stuff_area`` of the model."""
-        return self.config.model.merge.stuff_area
-
     def segment_photos(
-        self, photos: Sequence[NDArray[np.uint8]], *, stuff_area: int | None = None
+        self, photos: Sequence[NDArray[np.uint8]], settings: MergeConfig | None = None
     ) -> list[PanopticPrediction]:
         """Segment (H, W, 3) arrays, one after the other: the graph takes one at a time.
 
         Raises:
             DataError: a photo is of another size than the one that the file is for.
         """
-        if stuff_area is None:
+        if settings is None:  # the map in the graph, if there is one, knows only the model's own
             return [prediction_in(self.run(photo), self.description) for photo in photos]
-        # the map in the graph knows only its own smallest area
-        settings = self.config.model.merge.model_copy(update={"stuff_area": stuff_area})
         return [self.merge(found_in(self.run(photo)), settings) for photo in photos]
 
     def find(self, images: Iterable[Photo]) -> list[Found]:

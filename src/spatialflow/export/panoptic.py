@@ -1,7 +1,6 @@
 """The merge of :mod:`spatialflow.postprocess.panoptic` as loops of the graph."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
@@ -9,28 +8,14 @@ from torch._higher_order_ops import while_loop
 
 from spatialflow.categories import Categories
 from spatialflow.config import MergeConfig
+from spatialflow.export.outputs import FoundOutputs, PanopticMap
 from spatialflow.postprocess.masks import MASK_THRESHOLD
-
-if TYPE_CHECKING:
-    from spatialflow.export.graph import FoundOutputs
-
 
 State = tuple[Tensor, Tensor]
 """Number of the next thing, () int64, and slots, (H, W) int32."""
 
 
-class PanopticMap(NamedTuple):
-    """The panoptic map and its segments."""
-
-    panoptic: Tensor
-    """(H, W) int32 segment ids 1, 2, ...; 0 is void."""
-    segment_labels: Tensor
-    """(M,) int64; entry i is of segment i + 1, -1 after the last."""
-    segment_scores: Tensor
-    """(M,) float32, 0 after the last."""
-
-
-def merge_in_graph(found: "FoundOutputs", categories: Categories, config: MergeConfig) -> PanopticMap:
+def merge_in_graph(found: FoundOutputs, categories: Categories, config: MergeConfig) -> PanopticMap:
     """Resolve one image's things and stuff into one panoptic map.
 
     Until the end a pixel holds a slot rather than an id: 1..N the things, N+1..N+S the stuff classes, and
@@ -60,7 +45,7 @@ def merge_in_graph(found: "FoundOutputs", categories: Categories, config: MergeC
     )
 
 
-def _paint_instances(found: "FoundOutputs", config: MergeConfig) -> Tensor:
+def _paint_instances(found: FoundOutputs, config: MergeConfig) -> Tensor:
     """Each thing in turn gets its mask's free pixels, unless too few of them are free; (H, W) int32 slots."""
     count = (found.scores >= config.score_threshold).logical_and(found.scores > 0).sum()
     x, y = _centres(found.stuff)
@@ -118,7 +103,7 @@ def _weights(start: Tensor, end: Tensor, centres: Tensor, size: int) -> Tensor:
 
 
 def _paint_stuff(
-    slots: Tensor, found: "FoundOutputs", categories: Categories, config: MergeConfig
+    slots: Tensor, found: FoundOutputs, categories: Categories, config: MergeConfig
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Stuff of enough free pixels gets them; also the labels (S,) and scores (S,) of the stuff classes."""
     labels = range(categories.num_things, len(categories))
@@ -133,7 +118,7 @@ def _paint_stuff(
     return slots, torch.tensor(labels, dtype=torch.int64), found.stuff_scores[channels]
 
 
-def _fill_boxes(slots: Tensor, found: "FoundOutputs", offset: int, config: MergeConfig) -> Tensor:
+def _fill_boxes(slots: Tensor, found: FoundOutputs, offset: int, config: MergeConfig) -> Tensor:
     """Each thing in turn gets the void pixels of its box, if they are enough of it."""
     number = found.scores.shape[0]
     count = (found.scores >= config.score_threshold).logical_and(found.scores > 0).sum()

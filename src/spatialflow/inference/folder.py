@@ -153,8 +153,9 @@ class _Segmenting:
         height, width = pixels.shape[:2]
         if self._tiling is None and not self._has_advised and self._predictor.advises_tiles((height, width)):
             self._has_advised = True
+            shrunk = max(self._predictor.config.data.test_scale)
             self._note(
-                f"{photo}: {width}x{height} pixels are shrunk to {max(self._predictor.network_scale)} on the "
+                f"{photo}: {width}x{height} pixels are shrunk to {shrunk} on the "
                 f"longer side for the network; --tile would find small things"
             )
         try:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatialflow.categories import Categories
+from spatialflow.config import Config, MergeConfig
 from spatialflow.errors import DataError
 from spatialflow.inference.ahead import ahead
 from spatialflow.inference.stitching import Stitcher
@@ -23,6 +24,8 @@ SEEN_SMALL = 4
 class PhotoPredictor(ABC):
     """Base of the predictors, without a network: a subclass says how arrays become predictions."""
 
+    config: Config
+    """Of the model: how photos are prepared and merged."""
     categories: Categories
     """Of the segments."""
 
@@ -31,26 +34,15 @@ class PhotoPredictor(ABC):
     def settings(self) -> dict[str, str]:
         """What results depend on besides the photo, such as the weights' digest; for ``--resume``."""
 
-    @property
-    @abstractmethod
-    def network_scale(self) -> tuple[int, int]:
-        """Two sides in pixels, as ``data.test_scale``: photos are resized to fit them."""
-
-    @property
-    @abstractmethod
-    def stuff_area(self) -> int:
-        """Smallest stuff segment in pixels, as ``model.merge.stuff_area``."""
-
     @abstractmethod
     def segment_photos(
-        self, photos: Sequence[NDArray[np.uint8]], *, stuff_area: int | None = None
+        self, photos: Sequence[NDArray[np.uint8]], settings: MergeConfig | None = None
     ) -> list[PanopticPrediction]:
         """Segment photos in one batch.
 
         Args:
             photos: B x (H, W, 3) uint8 RGB, of any sizes; B may be 0.
-            stuff_area: instead of :attr:`stuff_area`; tiles ask for 0, as what is small in one may be part
-                of something large.
+            settings: of the merge, instead of the model's own.
         """
 
     def predict(self, image: Photo, *, tile: Tiling | bool = False) -> PanopticPrediction:
@@ -117,18 +109,21 @@ class PhotoPredictor(ABC):
 
     def _predict(self, photo: NDArray[np.uint8], tiling: Tiling | None) -> PanopticPrediction:
         size = photo.shape[0], photo.shape[1]
-        tiles = [] if tiling is None else tiling.tiles(size, self.network_scale)
+        tiles = [] if tiling is None else tiling.tiles(size, self.config.data.test_scale)
         if len(tiles) < 2:
             return self.segment_photos([photo])[0]
-        stitcher = Stitcher(size, self.stuff_area)
+        merge = self.config.model.merge
+        stitcher = Stitcher(size, merge.stuff_area)
+        # what is small in one tile may be part of something large
+        in_tiles = merge.model_copy(update={"stuff_area": 0})
         for tile in tiles:
-            (prediction,) = self.segment_photos([photo[tile.area.slices]], stuff_area=0)
+            (prediction,) = self.segment_photos([photo[tile.area.slices]], in_tiles)
             stitcher.add(tile, prediction)
         return stitcher.finish()
 
     def advises_tiles(self, size: tuple[int, int]) -> bool:
         """Whether a photo of ``size`` (H, W) is so large that small things in it are lost without tiles."""
-        return max(size) >= SEEN_SMALL * max(self.network_scale)
+        return max(size) >= SEEN_SMALL * max(self.config.data.test_scale)
 
 
 def several(images: Iterable[Photo]) -> Iterable[Photo]:

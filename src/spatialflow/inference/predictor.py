@@ -83,24 +83,11 @@ class Predictor(PhotoPredictor):
             "test-time augmentation": "yes" if self.tta else "no",
         }
 
-    @property
-    def network_scale(self) -> tuple[int, int]:
-        """``data.test_scale`` of the model."""
-        return self.config.data.test_scale
-
-    @property
-    def stuff_area(self) -> int:
-        """``model.merge.stuff_area`` of the model."""
-        return self.config.model.merge.stuff_area
-
     def segment_photos(
-        self, photos: Sequence[NDArray[np.uint8]], *, stuff_area: int | None = None
+        self, photos: Sequence[NDArray[np.uint8]], settings: MergeConfig | None = None
     ) -> list[PanopticPrediction]:
         """Segment (H, W, 3) arrays in one batch; see :meth:`PhotoPredictor.segment_photos`."""
-        config = self.config.model.merge
-        if stuff_area is not None:
-            config = config.model_copy(update={"stuff_area": stuff_area})
-        return [self.merge(found, config) for found in self.find(photos)]
+        return [self.merge(found, settings) for found in self.find(photos)]
 
     def find(self, images: Iterable[Photo]) -> list[Found]:
         """Detections, masks and stuff maps of several photos, before the merge."""

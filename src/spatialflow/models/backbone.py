@@ -1,9 +1,8 @@
 """Any timm model as the source of C3, C4, C5."""
 
-import contextlib
 import difflib
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import timm
@@ -13,6 +12,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from spatialflow.errors import ConfigError
 from spatialflow.models.deformable import SelfGuidedDeformableConv
+from spatialflow.models.hub import quiet_hub
 
 STRIDES = (8, 16, 32)
 _log = logging.getLogger(__name__)
@@ -116,7 +116,7 @@ def _create(name: str, pretrained: bool, options: dict[str, Any]) -> Any:
     if pretrained:
         _log.info("%s starts from ImageNet weights; unless they are here, they are fetched now", name)
     try:
-        with _quiet_hub():
+        with quiet_hub():
             return timm.create_model(name, pretrained=pretrained, features_only=True, **options)
     except (OSError, ConnectionError) as error:
         raise ConfigError(
@@ -145,18 +145,6 @@ def _published(name: str) -> Any:
         close = difflib.get_close_matches(tag, known, n=1) or known[:1]
         hint = f"; did you mean {model}.{close[0]}?" if close else f"; leave it out: {model}"
         raise ConfigError(f"model.backbone={name}: timm has no weights {tag!r} of {model}{hint}") from error
-
-
-@contextlib.contextmanager
-def _quiet_hub() -> Iterator[None]:
-    """Without the hub's own report of each of its attempts; that it failed is an error of ours."""
-    logger = logging.getLogger("huggingface_hub")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
 
 
 def _make_deformable(body: nn.Module, stage: str, name: str) -> None:

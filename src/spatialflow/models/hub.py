@@ -65,7 +65,7 @@ def fetch(
     folder: Path | None = None
     for name in (CONFIG_FILE, WEIGHTS_FILE):  # the small one first: it tells whether the model is ours
         try:
-            with _quiet():
+            with quiet_hub():
                 file = hf_hub_download(
                     model_id,
                     name,
@@ -96,7 +96,7 @@ def pushing(repo_id: str) -> Iterator[None]:
             f"a network, {keep}"
         )
     try:
-        with _quiet():
+        with quiet_hub():
             yield
     except SpatialFlowError:
         raise
@@ -134,8 +134,8 @@ def _unreachable() -> str | None:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the library's log of retries: the error says it once."""
+def quiet_hub() -> Iterator[None]:
+    """Without the library's log of its retries: that they failed is an error of ours, which says it once."""
     logger = logging.getLogger("huggingface_hub")
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -1,6 +1,5 @@
 """A video's panoptic frames as COCO-panoptic files, written one by one in constant memory."""
 
-import json
 import os
 import re
 import shutil
@@ -11,9 +10,9 @@ from typing import Self
 
 from spatialflow.categories import Categories
 from spatialflow.errors import OutputError
-from spatialflow.files import JsonListWriter
+from spatialflow.files import JsonListWriter, begins_with
 from spatialflow.image_io import encode_id_png
-from spatialflow.staging import Staging
+from spatialflow.staging import Staging, write_hidden
 from spatialflow.structures import PanopticPrediction
 
 INFO = {"description": "frames of a video by SpatialFlow"}
@@ -72,13 +71,7 @@ class FrameFiles:
         self._count += 1
         name = f"{self._count:06d}.png"
         encoded = encode_id_png(prediction.segment_ids.numpy(force=True))
-        try:
-            (self._hidden / name).write_bytes(encoded)
-        except OSError as error:
-            raise OutputError(
-                f"{self.pngs / name}: cannot be written ({error.strerror or error}); free some space or "
-                f"choose another name"
-            ) from error
+        write_hidden(self._hidden / name, encoded, shown=self.pngs / name)
         self._list.append({**prediction.to_coco(self._count, name), "time": round(float(time), 6)})
 
     def finish(self) -> None:
@@ -112,7 +105,7 @@ class FrameFiles:
         Raises:
             OutputError: it names what is in the way.
         """
-        is_ours = _begins_as_ours(self.path)
+        is_ours = begins_with(self.path, {"info": INFO})
         stranger = self.path if self.path.exists() and not is_ours else self._stranger(is_ours)
         if stranger is not None:
             raise OutputError(
@@ -129,12 +122,3 @@ class FrameFiles:
                 if not (is_ours and _PNG.fullmatch(entry.name)):
                     return Path(entry.path)
         return None
-
-
-def _begins_as_ours(path: Path) -> bool:
-    mark = f'{{"info": {json.dumps(INFO)}'.encode()
-    try:
-        with path.open("rb") as file:
-            return file.read(len(mark)) == mark
-    except OSError:
-        return False

@@ -8,8 +8,8 @@ from typing import Any, Self
 
 from spatialflow.data.panoptic_files import listed_pngs
 from spatialflow.errors import OutputError
-from spatialflow.files import JsonListWriter
-from spatialflow.staging import CONVERTED_BY, Staging, remove_earlier
+from spatialflow.files import JsonListWriter, begins_with
+from spatialflow.staging import CONVERTED_BY, Staging, remove_earlier, write_hidden
 
 _KEY = CONVERTED_BY
 _VALUE = "spatialflow convert"
@@ -44,7 +44,7 @@ class JsonOutput:
             raise OutputError(f"{out}: the name of a JSON file is expected, which ends in .json")
         self.pngs = self.path.with_suffix("")
         check_no_input([self.path, self.pngs], inputs)
-        self._is_ours = _is_converted(self.path)
+        self._is_ours = begins_with(self.path, {_KEY: _VALUE})
         self._overwrite = overwrite
         if self.path.exists() and not (self._is_ours or overwrite):
             raise OutputError(
@@ -122,28 +122,3 @@ def refuse_foreign(staging: Staging, allowed: set[Path]) -> None:
             f"{target}: is there already and of no earlier conversion, so it is not replaced; choose another "
             f"name, or pass --overwrite"
         )
-
-
-def write_hidden(path: Path, content: bytes, shown: Path) -> None:
-    """Write a file of a staging folder; ``shown`` is what an error calls it.
-
-    Raises:
-        OutputError: it cannot be written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-    except OSError as error:
-        raise OutputError(
-            f"{shown}: cannot be written ({error.strerror or error}); free some space or choose another name"
-        ) from error
-
-
-def _is_converted(path: Path) -> bool:
-    """Whether a file begins as those written here do, which is told without reading all of it."""
-    mark = f'{{"{_KEY}": "{_VALUE}"'.encode()
-    try:
-        with path.open("rb") as file:
-            return file.read(len(mark)) == mark
-    except OSError:
-        return False

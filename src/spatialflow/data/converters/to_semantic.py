@@ -12,13 +12,13 @@ import numpy as np
 
 from spatialflow.categories import COCO_THINGS_OTHER_ID
 from spatialflow.data.converters.detection_output import Entries, detection_entries, write_detection
-from spatialflow.data.converters.json_output import check_no_input, refuse_foreign, write_hidden
+from spatialflow.data.converters.json_output import check_no_input, refuse_foreign
 from spatialflow.data.converters.panoptic_output import Conversion, Progress
 from spatialflow.data.converters.panoptic_source import PanopticSource, open_panoptic
 from spatialflow.errors import ConfigError, DataError
 from spatialflow.label_png import encode_label_png
 from spatialflow.panoptic_annotation import ImageAnnotation
-from spatialflow.staging import Staging
+from spatialflow.staging import Staging, write_hidden
 from spatialflow.workers import map_in_processes
 
 THINGS_OTHER = {"id": COCO_THINGS_OTHER_ID, "name": "other", "supercategory": "other"}
