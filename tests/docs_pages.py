@@ -11,10 +11,13 @@ see, says why not::
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from spatialflow.cli.main import run
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -52,20 +55,37 @@ def environment() -> dict[str, str]:
     }
 
 
-def run_page(page: Path, folder: Path) -> str:
-    """Run the blocks of a page one after the other in ``folder``; all that they wrote to standard output."""
-    said = []
-    for block in blocks(page):
-        if block.language not in _COMMAND or block.why_not_run:
-            continue
-        done = subprocess.run(
-            [*_COMMAND[block.language], block.code],
-            cwd=folder,
-            env=environment(),
-            capture_output=True,
-            text=True,
-            timeout=600,
-        )
-        assert done.returncode == 0, f"{page.name}: {block.code}\n{done.stdout}\n{done.stderr}"
-        said.append(done.stdout)
-    return "\n".join(said)
+def commands_of(code: str) -> list[list[str]] | None:
+    """Arguments of each command of a ``bash`` block; None if it needs a shell, or another program."""
+    lines = code.replace("\\\n", " ").splitlines()
+    if re.search(r"[|&;<>$`*?~(]", "".join(line.partition(" #")[0] for line in lines)):
+        return None
+    words = [shlex.split(line, comments=True) for line in lines]
+    commands = [line for line in words if line]
+    return [line[1:] for line in commands] if all(line[0] == "spatialflow" for line in commands) else None
+
+
+def run_block(block: Block, folder: Path) -> str:
+    """Run a block in a process of its own; what it wrote to standard output."""
+    done = subprocess.run(
+        [*_COMMAND[block.language], block.code],
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, f"{block.code}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def run_here(block: Block, names: dict[str, Any]) -> bool:
+    """Run a block in this process, which spares loading PyTorch; False if it needs a shell."""
+    if block.language == "python":
+        exec(compile(block.code, "block", "exec"), names)
+        return True
+    commands = commands_of(block.code)
+    for arguments in commands or ():
+        code = run(arguments)
+        assert code == 0, f"spatialflow {shlex.join(arguments)}: exit code {code}"
+    return commands is not None

@@ -1,21 +1,21 @@
 """The guide on measuring speed: its commands run, and it explains every row and every field."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from make_cli import Command
-from make_guides import DOCS, run_guide
+from docs_pages import DOCS
 from spatialflow.profiling.stages import STAGES
 
 
-def test_guide(spatialflow: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_guide(run_page: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
     monkeypatch.chdir(tmp_path)
     threads = torch.get_num_threads()
-    said = run_guide("benchmark.md", spatialflow)
+    said = run_page("benchmark.md")
     torch.set_num_threads(threads)
     text = (DOCS / "benchmark.md").read_text()
     for stage in STAGES:

@@ -3,20 +3,21 @@
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
 
-from docs_pages import DOCS, ROOT, code, run_page
+from docs_pages import DOCS, ROOT, code
 
 GUIDE = DOCS / "custom-data.md"
 
 
 @pytest.mark.slow
-def test_commands_lead_from_an_export_to_pictures(tmp_path: Path) -> None:
+def test_commands_lead_from_an_export_to_pictures(tmp_path: Path, run_page: Callable[..., str]) -> None:
     (tmp_path / "examples").symlink_to(ROOT / "examples")
-    everything = run_page(GUIDE, tmp_path)
+    everything = run_page(GUIDE.name)
     assert "no faults; ready to train" in everything
     assert "these layers start anew" in everything
     match = re.search(r"All\D+([\d.]+)", everything)

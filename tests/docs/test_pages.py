@@ -2,30 +2,31 @@
 
 import ast
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from docs_pages import DOCS, ROOT, blocks, code, run_page
+from docs_pages import DOCS, ROOT, blocks, code
 
 
 @pytest.mark.slow
-def test_start(tmp_path: Path) -> None:
-    said = run_page(DOCS / "start.md", tmp_path)
+def test_start(tmp_path: Path, run_page: Callable[..., str]) -> None:
+    said = run_page("start.md")
     assert len(list((tmp_path / "results" / "overlay").glob("*.jpg"))) == 16
     assert (tmp_path / "overlay.jpg").is_file()
     assert "disc" in said
 
 
 @pytest.mark.slow
-def test_home(tmp_path: Path) -> None:
-    run_page(DOCS / "index.md", tmp_path)
+def test_home(tmp_path: Path, run_page: Callable[..., str]) -> None:
+    run_page("index.md")
     assert (tmp_path / "overlay.jpg").is_file()
 
 
 @pytest.mark.slow
-def test_train(tmp_path: Path) -> None:
-    said = run_page(DOCS / "train.md", tmp_path)
+def test_train(tmp_path: Path, run_page: Callable[..., str]) -> None:
+    said = run_page("train.md")
     run = tmp_path / "runs" / "first"
     assert {path.name for path in run.iterdir()} == {
         "best.ckpt",
@@ -39,8 +40,8 @@ def test_train(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_evaluate(tmp_path: Path) -> None:
-    said = run_page(DOCS / "evaluate.md", tmp_path)
+def test_evaluate(tmp_path: Path, run_page: Callable[..., str]) -> None:
+    said = run_page("evaluate.md")
     all_pq = [float(value) for value in re.findall(r"│ All +│ +([\d.]+)", said)]
     assert len(all_pq) >= 4, "evaluate, pq, metrics, tune"
     assert len(set(all_pq[:3])) == 1
@@ -50,8 +51,8 @@ def test_evaluate(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_video(tmp_path: Path) -> None:
-    said = run_page(DOCS / "video.md", tmp_path)
+def test_video(tmp_path: Path, run_page: Callable[..., str]) -> None:
+    said = run_page("video.md")
     assert "out.mp4: 40 frames in " in said
     assert re.search(r"^40 frames, \d+ things, ", said, re.MULTILINE), "the Python agrees"
     assert len(re.findall(r"^\[\(\d", said, re.MULTILINE)) == 5, "the tracker alone"
@@ -61,8 +62,8 @@ def test_video(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_large_runs(tmp_path: Path) -> None:
-    said = run_page(DOCS / "large-runs.md", tmp_path)
+def test_large_runs(run_page: Callable[..., str]) -> None:
+    said = run_page("large-runs.md", apart=True)
     assert "hardware   2 x cpu" in said
     assert "2 processes" in said
 

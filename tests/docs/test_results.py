@@ -2,9 +2,9 @@
 
 import inspect
 import re
+from collections.abc import Callable
 from pathlib import Path
 
-import pytest
 from PIL import Image
 
 from spatialflow.visualize import draw_overlay
@@ -12,22 +12,14 @@ from spatialflow.visualize import draw_overlay
 PAGE = Path(__file__).parents[2] / "docs" / "results.md"
 
 
-def test_every_block_runs(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_every_block_runs(tmp_path: Path, run_page: Callable[..., str]) -> None:
     text = PAGE.read_text()
-    names: dict[str, object] = {}
-    for block in re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
-        exec(compile(block, str(PAGE), "exec"), names)
-    said = capsys.readouterr().out
+    said = run_page("results.md", together=True)
     written = re.search(r"# (PanopticPrediction\(.*\))", text)
     assert written is not None
     assert said.startswith(written[1])
     assert "['bbox', 'category_id', 'image_id', 'score', 'segmentation']" in said
-    assert Image.open("one.png").mode == "RGBA"
+    assert Image.open(tmp_path / "one.png").mode == "RGBA"
     assert {path.name for path in tmp_path.glob("*.*g")} == {
         "overlay.jpg", "overview.png", "one.png", "box.png", "truth.jpg",
     }  # fmt: skip

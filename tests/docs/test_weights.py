@@ -1,20 +1,19 @@
 """The guide on weights: every command and line of Python in it is run as it stands, with a Hub of our own."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from huggingface_hub import ModelCard
 
-from make_cli import Command
-from make_guides import run_guide
 from make_hub import running_hub
 
 
-def test_guide(spatialflow: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_guide(run_page: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
     with running_hub(monkeypatch) as hub:
-        said = run_guide("weights.md", spatialflow)
+        said = run_page("weights.md", together=True)
     assert "pushed: http" in said
     assert set(hub.files["me/my-model"]) == {"model.safetensors", "config.json", "README.md"}
     card = ModelCard.load(tmp_path / "my-model" / "README.md")
