@@ -85,7 +85,7 @@ class FileReader:
         begin = time.monotonic()
         for frame in _chain(self._first, self._decoded):
             if self.info.is_live:
-                now = since(begin)
+                now = since(begin) if count else Fraction(0)
             else:
                 now = last + step if frame.pts is None else (frame.pts - start) * self.info.tick
             if count and now <= last:  # damaged, or two streams glued together

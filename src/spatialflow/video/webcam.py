@@ -55,12 +55,11 @@ class WebcamReader:
 
     def __iter__(self) -> Iterator[Frame]:
         """Frames as they come."""
-        begin, last = time.monotonic(), Fraction(0)
-        pixels, now = self._first, last
+        begin, pixels, now = time.monotonic(), self._first, Fraction(0)
         while pixels is not None:
             yield Frame(pixels, now)
             pixels = self._take()
-            last, now = now, max(since(begin), now + LIVE_TICK)
+            now = max(since(begin), now + LIVE_TICK)
         self.problem = "the webcam gives no more pictures"
 
     def _take(self) -> NDArray[np.uint8] | None:

@@ -108,6 +108,9 @@ def _own_folder() -> Iterator[Path]:
     before = {name: os.environ.get(name) for name in wanted}
     os.environ.update(wanted)
     try:
+        from gradio import routes
+
+        routes.DEFAULT_TEMP_DIR = str(folder)  # read from the environment only once, when Gradio is loaded
         yield folder
     finally:
         for name, value in before.items():
