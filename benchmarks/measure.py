@@ -12,9 +12,10 @@ from pathlib import Path
 RESULT = "result: "
 
 
-def report(numbers: dict[str, float]) -> None:
-    """In the child: hand the numbers, and this process's peak memory in GiB, to the parent."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+def report(numbers: dict[str, float], peak: float | None = None) -> None:
+    """In the child: hand the numbers, and peak memory in GiB (by default this process's), to the parent."""
+    if peak is None:
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(RESULT + json.dumps({**numbers, "peak GiB": peak}), flush=True)
 
 

@@ -344,6 +344,16 @@ def test_broken_truth_in_evaluation(
     assert not [name for name in files_in(tmp_path / "runs") if name.endswith(".json") or ".tmp" in name]
 
 
+@pytest.mark.parametrize(
+    ("key", "command"), [("val", ()), ("test", ("--split", "test-dev", "--algorithm", "mine"))]
+)
+def test_missing_annotations_of_a_recipe(fails: Fails, weights: Path, key: str, command: tuple[str]) -> None:
+    told = fails(
+        "evaluate", "spatialflow_r50_fpn_20e_coco", f"data.{key}=x_test-dev.json", "-c", weights, *command
+    )
+    assert told == f"error: x_test-dev.json: no such file; name the annotations, data.{key}=FILE\n"
+
+
 @pytest.mark.parametrize("case", BROKEN)
 def test_broken_truth_in_pq(fails: Fails, tmp_path: Path, data: Path, easy_data: Path, case: str) -> None:
     breaker, message = BROKEN[case]

@@ -9,10 +9,11 @@ from spatialflow.inference.folder import find_photos
 
 
 def test_photos_of_a_folder_but_hidden_ones(tmp_path: Path) -> None:
-    for name in ("b.JPG", "a.png", "._a.png", ".hidden.jpg", "notes.txt"):
+    for name in ("b.JPG", "a.png", "c.heic", "._a.png", ".hidden.jpg", "notes.txt"):
         (tmp_path / name).write_bytes(b"")
-    assert find_photos([str(tmp_path)]) == [tmp_path / "a.png", tmp_path / "b.JPG"]
-    assert find_photos([str(tmp_path / "*.png"), str(tmp_path)]) == [tmp_path / "a.png", tmp_path / "b.JPG"]
+    photos = [tmp_path / name for name in ("a.png", "b.JPG", "c.heic")]
+    assert find_photos([str(tmp_path)]) == photos
+    assert find_photos([str(tmp_path / "*.png"), str(tmp_path)]) == photos
     named = str(tmp_path / ".hidden.jpg")
     assert find_photos([named, named]) == [Path(named)]
 

@@ -94,12 +94,14 @@ def evaluate(
     algorithm = algorithm or "spatialflow"
     config = load_config(recipe, overrides)
     out = out or Path(config.train.out) / config.name / ("evaluate" if split == "val" else split)
+    from spatialflow.data.classes import check_annotations
     from spatialflow.evaluation.ranks import join_ranks, local_device
     from spatialflow.evaluation.submission import split_of, submission_stem
     from spatialflow.inference import Predictor
     from spatialflow.inference.model_for_data import model_for_data
     from spatialflow.precision import Precision, choose
 
+    check_annotations(config.data, "val" if split == "val" else "test")
     with join_ranks() as ranks:
         device = local_device(device) if ranks.size > 1 else device
         choose(device, cast(Precision, precision))  # a wrong one is told before the model is read

@@ -13,14 +13,15 @@ Overrides = Annotated[
     typer.Argument(metavar="KEY.SUB=VALUE", help="Changes to the recipe, such as train.lr=0.01."),
 ]
 Recipe = Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe's name, or the path of a YAML file.")]
+_KINDS = "Ours (.safetensors, .ckpt, a folder, OWNER/NAME on the Hugging Face Hub), an original .pth, "
 CheckpointOption = Annotated[
     str,
+    typer.Option("--checkpoint", "-c", metavar="FILE", help=f"{_KINDS}or a shipped one: tiny."),
+]
+CheckpointOrOnnxOption = Annotated[
+    str,
     typer.Option(
-        "--checkpoint",
-        "-c",
-        metavar="FILE",
-        help="Ours (.safetensors, .ckpt, a folder, OWNER/NAME on the Hugging Face Hub), an original .pth, or "
-        "a shipped one: tiny.",
+        "--checkpoint", "-c", metavar="FILE", help=f"{_KINDS}a shipped one: tiny; or an exported .onnx."
     ),
 ]
 Device = Annotated[str, typer.Option(metavar="DEVICE", help="auto, cpu, cuda, cuda:1 or mps.")]

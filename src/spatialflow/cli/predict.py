@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from spatialflow.cli.console import complain, progress, say
-from spatialflow.cli.options import CheckpointOption, Device, PrecisionOption, Tta, note_of_earlier
+from spatialflow.cli.options import CheckpointOrOnnxOption, Device, PrecisionOption, Tta, note_of_earlier
 from spatialflow.cli.predict_video import Json, MaxFrames, Stride, has_video, predict_videos
 from spatialflow.errors import ConfigError
 
@@ -22,7 +22,7 @@ _FILES = frozenset(
 
 def predict(
     images: Annotated[list[str], typer.Argument(metavar="IMAGE|FOLDER|GLOB|VIDEO", help="Photos or videos.")],
-    checkpoint: CheckpointOption,
+    checkpoint: CheckpointOrOnnxOption,
     out: Annotated[
         Path,
         typer.Option(

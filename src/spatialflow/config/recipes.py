@@ -122,7 +122,7 @@ def _parse(name: str) -> tuple[str, dict[str, Any]]:
             raise ConfigError(
                 f"{name!r} stands where RECIPE is expected; put one before it: {', '.join(known)}"
             )
-        raise ConfigError(f"recipe {name!r} is unknown{_closest(name, known)}; recipes: {', '.join(known)}")
+        raise ConfigError(f"recipe {name!r} is unknown{_closest(name, known)} (recipes: {', '.join(known)})")
     try:
         content = yaml.safe_load(text) or {}
     except yaml.YAMLError as error:

@@ -1,6 +1,7 @@
 """Which classes a model is trained on: those that its annotations name."""
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -13,6 +14,18 @@ from spatialflow.errors import DataError
 _SHOWN = 8
 
 
+def check_annotations(config: DataConfig, *keys: Literal["train", "val", "test"]) -> None:
+    """See, before long work, that the files are there which a recipe names.
+
+    Raises:
+        DataError: one is not.
+    """
+    for key in keys:
+        path = getattr(config, key)
+        if not Path(path).exists():
+            raise DataError(f"{path}: no such file; name the annotations, data.{key}=FILE")
+
+
 def training_categories(config: DataConfig) -> tuple[Categories, list[str]]:
     """The classes to size the heads by, and a line for the user on each oddity.
 
@@ -22,10 +35,7 @@ def training_categories(config: DataConfig) -> tuple[Categories, list[str]]:
     Raises:
         DataError: a file cannot be read, or the two give one id to different classes.
     """
-    for key in ("train", "val"):
-        path = getattr(config, key)
-        if not Path(path).exists():
-            raise DataError(f"{path}: no such file; name the annotations, data.{key}=FILE")
+    check_annotations(config, "train", "val")
     train, val = open_index(config.train), open_index(config.val)
     if config.categories == AUTO:
         extra = [c for c in _used(val) if c.id not in train.categories]

@@ -22,6 +22,9 @@ from spatialflow.inference.tiles import Tiling
 from spatialflow.photo import check_local, note_on
 from spatialflow.structures import PanopticPrediction
 
+_LISTED = PHOTO_SUFFIXES | {".heic", ".heif"}
+"""Files of a folder that are tried: photos that are not read here are to be told, not passed over."""
+
 
 def find_photos(sources: Sequence[str]) -> list[Path]:
     """Files, folders (the photos directly in them, but hidden ones) and glob patterns, in order, none twice.
@@ -45,7 +48,7 @@ def _photos_of(source: str) -> list[Path]:
     if path.is_dir():
         # names with a dot in front are hidden: thumbnails, or what macOS leaves beside photos
         photos = sorted(
-            f for f in path.iterdir() if f.suffix.lower() in PHOTO_SUFFIXES and not f.name.startswith(".")
+            f for f in path.iterdir() if f.suffix.lower() in _LISTED and not f.name.startswith(".")
         )
         if not photos:
             raise DataError(f"{source}: the folder holds no photos ({', '.join(sorted(PHOTO_SUFFIXES))})")

@@ -177,6 +177,7 @@ def _quiet() -> Iterator[None]:
     with warnings.catch_warnings():
         for message in (
             r".*does not have many workers",  # data.workers decides
+            r"GPU available but not used",  # train.accelerator decides
             r"Found \d+ module\(s\) in eval mode at the start",  # frozen BatchNorm
             r"You're resuming from a checkpoint that ended before the epoch",  # its first photos come again
             r".*The number of training batches .* is smaller than the logging interval",
