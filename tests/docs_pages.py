@@ -9,6 +9,7 @@ see, says why not::
     ```
 """
 
+import glob
 import os
 import re
 import shlex
@@ -58,11 +59,15 @@ def environment() -> dict[str, str]:
 def commands_of(code: str) -> list[list[str]] | None:
     """Arguments of each command of a ``bash`` block; None if it needs a shell, or another program."""
     lines = code.replace("\\\n", " ").splitlines()
-    if re.search(r"[|&;<>$`*?~(]", "".join(line.partition(" #")[0] for line in lines)):
+    if re.search(r"[|&;<>$`?~(]", "".join(line.partition(" #")[0] for line in lines)):
         return None
-    words = [shlex.split(line, comments=True) for line in lines]
-    commands = [line for line in words if line]
+    commands = [_expanded(words) for line in lines if (words := shlex.split(line, comments=True))]
     return [line[1:] for line in commands] if all(line[0] == "spatialflow" for line in commands) else None
+
+
+def _expanded(words: list[str]) -> list[str]:
+    """With the files of this folder that a pattern means, as a shell does it."""
+    return [file for word in words for file in (sorted(glob.glob(word)) if "*" in word else [word])]  # noqa: PTH207
 
 
 def run_block(block: Block, folder: Path) -> str:

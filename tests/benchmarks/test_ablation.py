@@ -1,12 +1,15 @@
 """The ablation's script, with a few steps on a few photos."""
 
-import subprocess
+import contextlib
+import io
+import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
-from make_benchmarks import load_benchmark, run_benchmark
+from make_benchmarks import load_benchmark
 from spatialflow.files import read_json
 
 
@@ -15,17 +18,31 @@ def ablation() -> ModuleType:
     return load_benchmark("ablation")
 
 
-def run(out: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return run_benchmark("ablation", "--out", out, *arguments)
-
-
 @pytest.mark.slow
-def test_every_variant_is_trained_once(tmp_path: Path) -> None:
+def test_every_variant_is_trained_once(
+    ablation: ModuleType,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     small = ["--images", "16", "--val-images", "4", "--steps", "2", "--seeds", "1"]
     out = tmp_path / "out"
-    done = run(out, *small)
-    assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
+
+    def run_here(*further: str) -> tuple[str, str]:
+        """Without a process for each training: loading PyTorch takes longer than the two steps."""
+        monkeypatch.setattr(sys, "argv", ["ablation.py", "--out", str(out), *small, *further])
+        ablation.main()
+        return tuple(capsys.readouterr())
+
+    def train_here(run: Any, out: Path) -> None:
+        with contextlib.redirect_stdout(io.StringIO()):
+            ablation.train_one(out, run, ablation.Settings(**read_json(out / "settings.json")))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ablation, "start", train_here)
+        patch.setattr(ablation, "number_of_cores", lambda: 1)
+        said, _ = run_here()
+    lines = said.splitlines()
     names = [line.split("|")[1].strip() for line in lines[2:8]]
     assert names == ["none", "all", "reg_to_cls", "reg_to_stuff", "reg_to_mask", "stuff_to_mask"]
     assert [line.split("|")[3].strip() for line in lines[2:8]] == ["1"] * 6
@@ -37,14 +54,12 @@ def test_every_variant_is_trained_once(tmp_path: Path) -> None:
     assert sizes["all"] == sizes["none"] + 6 * conv
 
     (out / "reg_to_mask-0.json").unlink()
-    again = run(out, *small)
-    assert again.returncode == 0, again.stderr
-    assert "5 of 6 runs are done already" in again.stderr
-    assert again.stderr.count(": begins") == 1
-    assert again.stdout == done.stdout  # the same seed gives the same numbers
-    other = run(out, *small, "--images", "17")
-    assert other.returncode == 1
-    assert "holds runs of other settings" in other.stderr
+    again, told = run_here()
+    assert "5 of 6 runs are done already" in told
+    assert told.count(": begins") == 1
+    assert again == said  # the same seed gives the same numbers, in a process of its own, too
+    with pytest.raises(SystemExit, match="holds runs of other settings"):
+        run_here("--images", "17")
 
 
 def test_table_and_reading(ablation: ModuleType) -> None:
