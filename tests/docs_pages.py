@@ -59,7 +59,8 @@ def environment() -> dict[str, str]:
 def commands_of(code: str) -> list[list[str]] | None:
     """Arguments of each command of a ``bash`` block; None if it needs a shell, or another program."""
     lines = code.replace("\\\n", " ").splitlines()
-    if re.search(r"[|&;<>$`?~(]", "".join(line.partition(" #")[0] for line in lines)):
+    plain = "".join(line.partition(" #")[0] for line in lines)
+    if re.search(r"[|&;<>$`?~(]|['\"][^'\"]*\*", plain):
         return None
     commands = [_expanded(words) for line in lines if (words := shlex.split(line, comments=True))]
     return [line[1:] for line in commands] if all(line[0] == "spatialflow" for line in commands) else None
@@ -67,7 +68,7 @@ def commands_of(code: str) -> list[list[str]] | None:
 
 def _expanded(words: list[str]) -> list[str]:
     """With the files of this folder that a pattern means, as a shell does it."""
-    return [file for word in words for file in (sorted(glob.glob(word)) if "*" in word else [word])]  # noqa: PTH207
+    return [file for word in words for file in (sorted(glob.glob(word)) or [word])]  # noqa: PTH207
 
 
 def run_block(block: Block, folder: Path) -> str:

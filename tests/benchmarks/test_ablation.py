@@ -8,7 +8,9 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+import torch
 
+import spatialflow as sf
 from make_benchmarks import load_benchmark
 from spatialflow.files import read_json
 
@@ -16,6 +18,11 @@ from spatialflow.files import read_json
 @pytest.fixture(scope="module")
 def ablation() -> ModuleType:
     return load_benchmark("ablation")
+
+
+def weights_of(folder: Path) -> dict[str, torch.Tensor]:
+    (last,) = folder.rglob("last.ckpt")
+    return sf.load_model(last).state_dict()
 
 
 @pytest.mark.slow
@@ -35,13 +42,16 @@ def test_every_variant_is_trained_once(
         return tuple(capsys.readouterr())
 
     def train_here(run: Any, out: Path) -> None:
+        torch.set_num_threads(1)  # as the script's own processes have it
         with contextlib.redirect_stdout(io.StringIO()):
             ablation.train_one(out, run, ablation.Settings(**read_json(out / "settings.json")))
 
+    threads = torch.get_num_threads()
     with monkeypatch.context() as patch:
         patch.setattr(ablation, "start", train_here)
         patch.setattr(ablation, "number_of_cores", lambda: 1)
         said, _ = run_here()
+    torch.set_num_threads(threads)
     lines = said.splitlines()
     names = [line.split("|")[1].strip() for line in lines[2:8]]
     assert names == ["none", "all", "reg_to_cls", "reg_to_stuff", "reg_to_mask", "stuff_to_mask"]
@@ -53,11 +63,14 @@ def test_every_variant_is_trained_once(
     assert sizes["reg_to_mask"] == sizes["stuff_to_mask"] == sizes["none"] + conv
     assert sizes["all"] == sizes["none"] + 6 * conv
 
+    before = weights_of(out / "models" / "reg_to_mask-0")
     (out / "reg_to_mask-0.json").unlink()
     again, told = run_here()
     assert "5 of 6 runs are done already" in told
     assert told.count(": begins") == 1
-    assert again == said  # the same seed gives the same numbers, in a process of its own, too
+    assert again == said
+    after = weights_of(out / "models" / "reg_to_mask-0")  # made in a process of its own
+    assert all(torch.equal(before[name], after[name]) for name in before)
     with pytest.raises(SystemExit, match="holds runs of other settings"):
         run_here("--images", "17")
 

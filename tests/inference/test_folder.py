@@ -5,14 +5,15 @@ from pathlib import Path
 import pytest
 
 from spatialflow.errors import DataError
-from spatialflow.inference.folder import find_photos
+from spatialflow.inference.folder import WITH_HEIC, find_photos
 
 
 def test_photos_of_a_folder_but_hidden_ones(tmp_path: Path) -> None:
     for name in ("b.JPG", "a.png", "c.heic", "._a.png", ".hidden.jpg", "notes.txt"):
         (tmp_path / name).write_bytes(b"")
-    photos = [tmp_path / name for name in ("a.png", "b.JPG", "c.heic")]
+    photos = [tmp_path / name for name in ("a.png", "b.JPG")]
     assert find_photos([str(tmp_path)]) == photos
+    assert find_photos([str(tmp_path)], WITH_HEIC) == [*photos, tmp_path / "c.heic"]
     assert find_photos([str(tmp_path / "*.png"), str(tmp_path)]) == photos
     named = str(tmp_path / ".hidden.jpg")
     assert find_photos([named, named]) == [Path(named)]

@@ -1,4 +1,4 @@
-"""On a GPU the three models find what the original found, and lose what it lost, in float32 without TF32."""
+"""On a GPU, in float32 without TF32, detections, losses and gradients of the three models are the original's."""
 
 import json
 from pathlib import Path

@@ -255,7 +255,9 @@ def test_each_validation_is_a_line(recipe: Path) -> None:
     assert best[0]
 
 
-def test_average_precision_is_logged_if_wanted(recipe: Path, trained: TrainResult) -> None:
+def test_average_precision_is_logged_if_wanted(
+    recipe: Path, trained: TrainResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
     still = ["train.max_steps=1", "train.lr=1e-12", "train.weight_decay=0", "train.precision=fp32"]
     without = train(load_config(recipe, ["name=without", *still]), weights=trained.last, say=quiet)
     assert not any(name.startswith("val/ap") for name in rows(without)[0])
@@ -264,6 +266,8 @@ def test_average_precision_is_logged_if_wanted(recipe: Path, trained: TrainResul
     )
     (row,) = (row for row in rows(result) if row["val/pq"])
     instances = InstanceTable(result.model.categories)
+    # as the network that trains: the rounding of a folded one can change the order of two detections
+    monkeypatch.setattr("spatialflow.inference.predictor.fuse_batch_norm", lambda model: model)
     predictor = Predictor(trained.model, "cpu", "fp32")
     evaluate_dataset(
         predictor,
@@ -272,8 +276,7 @@ def test_average_precision_is_logged_if_wanted(recipe: Path, trained: TrainResul
         on_found=lambda target, found: instances.add(target, found.things),
     )
     for kind in KINDS:
-        # the network that trains is not folded: on some CPUs its rounding changes the order of two detections
-        assert float(row[f"val/ap_{kind}"]) == pytest.approx(100 * instances.compute(kind).ap, abs=2)
+        assert float(row[f"val/ap_{kind}"]) == pytest.approx(100 * instances.compute(kind).ap, abs=0.01)
     events = EventAccumulator(str(result.folder / "logs")).Reload()
     assert {"val/ap_bbox", "val/ap_segm"} <= set(events.Tags()["scalars"])
 

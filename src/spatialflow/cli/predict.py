@@ -91,10 +91,10 @@ def predict(
         raise ConfigError(f"--out {out}: is a file's name; of photos the results are a folder, so give one")
     if max_frames is not None or stride != 1 or not json:
         raise ConfigError(f"--max-frames, --stride and --no-json are of videos, and {images[0]} is none")
-    from spatialflow.inference.folder import find_photos, predict_folder
+    from spatialflow.inference.folder import WITH_HEIC, find_photos, predict_folder
 
     tiling = _tiling(tile, tile_size, tile_overlap)
-    photos = find_photos(images)
+    photos = find_photos(images, WITH_HEIC)
     from spatialflow.export.loading import load_predictor
     from spatialflow.precision import Precision
 

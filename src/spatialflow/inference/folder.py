@@ -3,7 +3,7 @@
 import glob
 import os
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -22,12 +22,16 @@ from spatialflow.inference.tiles import Tiling
 from spatialflow.photo import check_local, note_on
 from spatialflow.structures import PanopticPrediction
 
-_LISTED = PHOTO_SUFFIXES | {".heic", ".heif"}
-"""Files of a folder that are tried: photos that are not read here are to be told, not passed over."""
+WITH_HEIC = PHOTO_SUFFIXES | {".heic", ".heif"}
+"""For those who name what cannot be read and go on: photos that are not read here are not passed over."""
 
 
-def find_photos(sources: Sequence[str]) -> list[Path]:
+def find_photos(sources: Sequence[str], suffixes: Collection[str] = PHOTO_SUFFIXES) -> list[Path]:
     """Files, folders (the photos directly in them, but hidden ones) and glob patterns, in order, none twice.
+
+    Args:
+        sources: what the user gave.
+        suffixes: which files of a folder are photos.
 
     Raises:
         DataError: a source is or matches nothing, or is a folder that cannot be read.
@@ -35,7 +39,7 @@ def find_photos(sources: Sequence[str]) -> list[Path]:
     found: dict[Path, None] = {}
     for source in sources:
         try:
-            found.update(dict.fromkeys(_photos_of(source)))
+            found.update(dict.fromkeys(_photos_of(source, suffixes)))
         except OSError as error:
             raise DataError(
                 f"{source}: cannot be read ({error.strerror or error}); check the path and its permissions"
@@ -43,12 +47,12 @@ def find_photos(sources: Sequence[str]) -> list[Path]:
     return list(found)
 
 
-def _photos_of(source: str) -> list[Path]:
+def _photos_of(source: str, suffixes: Collection[str]) -> list[Path]:
     path = Path(source)
     if path.is_dir():
         # names with a dot in front are hidden: thumbnails, or what macOS leaves beside photos
         photos = sorted(
-            f for f in path.iterdir() if f.suffix.lower() in _LISTED and not f.name.startswith(".")
+            f for f in path.iterdir() if f.suffix.lower() in suffixes and not f.name.startswith(".")
         )
         if not photos:
             raise DataError(f"{source}: the folder holds no photos ({', '.join(sorted(PHOTO_SUFFIXES))})")

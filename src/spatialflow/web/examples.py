@@ -4,8 +4,6 @@ import tempfile
 from pathlib import Path
 
 from spatialflow.data.synthetic import generate
-from spatialflow.errors import DataError
-from spatialflow.image_io import PHOTO_SUFFIXES
 from spatialflow.inference.folder import find_photos
 
 _MOST = 8
@@ -22,10 +20,7 @@ def example_photos(given: Path | None, folder: Path) -> list[Path]:
         DataError: the user's folder is none, or holds no photo.
     """
     if given is not None:
-        photos = [photo for photo in find_photos([str(given)]) if photo.suffix.lower() in PHOTO_SUFFIXES]
-        if not photos:
-            raise DataError(f"{given}: the folder holds no photos that a browser shows")
-        return photos[:_MOST]
+        return find_photos([str(given)])[:_MOST]
     drawn = Path(tempfile.mkdtemp(prefix="examples-", dir=folder))
     generate(drawn, 6, seed=11, split="drawn", workers=1)
     return sorted((drawn / "drawn").glob("*.jpg"))

@@ -103,16 +103,18 @@ def _launch(page: Any, host: str, port: int, folder: Path, limits: Limits) -> st
 @contextlib.contextmanager
 def _own_folder() -> Iterator[Path]:
     """A folder for all that Gradio writes, removed at the end; and what its surroundings should tell it."""
+    from gradio import routes
+
     folder = Path(tempfile.mkdtemp(prefix="spatialflow-serve-"))
     wanted = {**_ENVIRONMENT, "GRADIO_TEMP_DIR": str(folder)}
     before = {name: os.environ.get(name) for name in wanted}
+    theirs = routes.DEFAULT_TEMP_DIR  # read from the environment only once, when Gradio is loaded
     os.environ.update(wanted)
     try:
-        from gradio import routes
-
-        routes.DEFAULT_TEMP_DIR = str(folder)  # read from the environment only once, when Gradio is loaded
+        routes.DEFAULT_TEMP_DIR = str(folder)  # each page makes a folder in it
         yield folder
     finally:
+        routes.DEFAULT_TEMP_DIR = theirs
         for name, value in before.items():
             if value is None:
                 os.environ.pop(name, None)
