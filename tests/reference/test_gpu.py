@@ -1,4 +1,4 @@
-"""On a GPU, in float32 without TF32, detections, losses and gradients of the three models are the original's."""
+"""On a GPU, in float32 without TF32, detections, losses and gradients of all models are the original's."""
 
 import json
 from pathlib import Path
