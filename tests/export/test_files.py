@@ -135,6 +135,19 @@ def test_program_gives_the_numbers_of_pytorch(fixed: File) -> None:
 
 
 @pytest.mark.slow
+def test_program_takes_photos_of_any_size(tmp_path: Path) -> None:
+    """Also those of which the network sees a single row or column of 32 pixels."""
+    model = busy_model(pyramid_levels=3, segmentation_levels=2, head_convs=1)
+    description = export_program(model, tmp_path / "any.pt2", uint8=True, merged=True)
+    photos = [
+        (str(size), smooth_photo(*size, seed=1)) for size in ((100, 140), (16, 200), (200, 16), (30, 30))
+    ]
+    for difference in compare(model, program_runner(tmp_path / "any.pt2", description), description, photos):
+        assert difference.things[0] > 5
+        assert difference.passes, difference
+
+
+@pytest.mark.slow
 def test_predictor_has_the_results_of_the_model(tiny: File) -> None:
     ours, theirs = sf.OnnxPredictor(tiny.path, threads=1), sf.Predictor(tiny.model, "cpu", "fp32")
     photos = [draw_scene(np.random.default_rng(i), (128, 160)).photo for i in range(2)]

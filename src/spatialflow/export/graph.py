@@ -81,7 +81,7 @@ class ExportGraph(nn.Module):
             size = resized_size_in_graph(_size_tensor((height, width)), scale)
             cells = ((size + DIVISOR - 1) // DIVISOR).tolist()
             for number in cells:
-                torch._check(number >= 2)  # the exporter wants to know that nothing is of length one
+                torch._check(number >= 1)  # which the exporter cannot know
             padded = cells[0] * DIVISOR, cells[1] * DIVISOR
         rows, columns = torch.arange(padded[0]), torch.arange(padded[1])
         pixels = (resize_in_graph(photo, size, rows, columns).float() - self.mean) / self.std
