@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import pytest
 
+from make_rtsp import rtsp_server
 from make_video import moving_square, put_tone, write_clip
 from spatialflow.errors import DataError
 from spatialflow.video.frames import Frame, VideoInfo
@@ -242,3 +243,13 @@ def test_webcam_that_is_not_there(capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(DataError, match="webcam 61: cannot be opened; see that it is plugged in"):
         read(61)
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_stream_begins_at_zero_however_late_its_first_frame_is_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("spatialflow.video.reading.since", lambda begin: Fraction(7))
+    with rtsp_server(moving_square(25, (48, 96))) as address, open_video(parse_source(address)) as video:
+        assert video.info.is_live
+        times = [frame.time for frame in itertools.islice(video, 3)]
+    assert times == [0, 7, 7 + video.info.tick]
