@@ -59,6 +59,7 @@ def test_a_port_in_use_is_told_at_once(spatialflow: Command) -> None:
 
 
 def test_a_port_that_is_taken_while_the_model_is_read(tmp_path: Path) -> None:
+    routes = pytest.importorskip("gradio.routes", reason="needs the extra web")
     from make_web import serve_tiny
 
     with socket.socket() as taken, pytest.MonkeyPatch.context() as patch:
@@ -68,11 +69,14 @@ def test_a_port_that_is_taken_while_the_model_is_read(tmp_path: Path) -> None:
         seen = [port]  # as free, by the first look
         patch.setattr("spatialflow.web.server.free_port", lambda *a: seen.pop() if seen else free_port(*a))
         patch.setattr("tempfile.tempdir", str(tmp_path))
+        theirs = str(tmp_path / "gradio")  # what Gradio would fill
+        patch.setattr(routes, "DEFAULT_TEMP_DIR", theirs)
         with serve_tiny() as site:
             assert httpx.get(site.url).status_code == 200
         seen.append(port)
         with pytest.raises(ConfigError, match=f"^--port {port}: is in use"), serve_tiny(port=port):
             pass
+        assert theirs == routes.DEFAULT_TEMP_DIR  # other pages of the process have it back
     assert list(tmp_path.iterdir()) == []
 
 
