@@ -382,7 +382,7 @@ def test_prediction_without_an_image(fails: Fails, data: Path, easy_data: Path) 
     [
         (["spatialflow_tini"], "recipe 'spatialflow_tini' is unknown; did you mean 'spatialflow_tiny'?"),
         (["none.yaml"], "none.yaml: the recipe cannot be read"),
-        (["spatialflow_tiny", "train.lrr=1"], "train.lrr is no known key; did you mean 'lr'?"),
+        (["spatialflow_tiny", "train.lrr=1"], "train.lrr is no known key; did you mean 'train.lr'?"),
         (["spatialflow_tiny", "train.lr"], "override 'train.lr': expected key.sub=value"),
         (["spatialflow_tiny", "train.lr=fast"], "train.lr: "),
         (["spatialflow_tiny", "model.backbone=resnet5"], "model.backbone=resnet5: timm has no such model"),

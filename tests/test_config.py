@@ -194,10 +194,10 @@ def test_unknown_recipe_names_the_nearest() -> None:
 @pytest.mark.parametrize(
     ("override", "expected"),
     [
-        ("model.backbon=resnet18", "model.backbon is no known key; did you mean 'backbone'?"),
+        ("model.backbon=resnet18", "model.backbon is no known key; did you mean 'model.backbone'?"),
         (
             "model.flows.reg_to_clas=false",
-            "model.flows.reg_to_clas is no known key; did you mean 'reg_to_cls'?",
+            "model.flows.reg_to_clas is no known key; did you mean 'model.flows.reg_to_cls'?",
         ),
         ("trian.lr=1", "trian is no known key; did you mean 'train'?"),
         ("train.qqq=1", "train.qqq is no known key (known: epochs, "),

@@ -151,7 +151,9 @@ def test_overrides_go_before_the_checkpoint(weights: Path, tmp_path: Path, easy_
 def test_architecture_cannot_be_overridden(weights: Path, config: Config) -> None:
     with pytest.raises(CheckpointError, match=r"easy\.safetensors: subnets\.reg\.1\.conv\.weight"):
         model_for_data(weights, config, ["model.head_convs=2"])
-    with pytest.raises(ConfigError, match=r"model\.head_conv is no known key; did you mean 'head_convs'"):
+    with pytest.raises(
+        ConfigError, match=r"model\.head_conv is no known key; did you mean 'model\.head_convs'"
+    ):
         model_for_data(weights, config, ["model.head_conv=2"])
 
 

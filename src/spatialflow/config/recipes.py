@@ -155,7 +155,8 @@ def _explain(error: ValidationError) -> str:
         section: Any = Config
         for part in first["loc"][:-1]:
             section = section.model_fields[str(part)].annotation
-        return f"{path} is no known key{_nearest(str(first['loc'][-1]), list(section.model_fields))}"
+        above = "".join(f"{part}." for part in first["loc"][:-1])
+        return f"{path} is no known key{_nearest(str(first['loc'][-1]), list(section.model_fields), above)}"
     if first["type"] == "model_type":
         return f"{path}: a section with keys of its own is expected; got {first['input']!r}"
     message = first["msg"].removeprefix("Value error, ")
@@ -164,15 +165,16 @@ def _explain(error: ValidationError) -> str:
     return f"{path}: {message}; got {first['input']!r}" if path else message
 
 
-def _nearest(name: str, known: Sequence[str]) -> str:
-    return _closest(name, known) or f" (known: {', '.join(known)})"
+def _nearest(name: str, known: Sequence[str], above: str = "") -> str:
+    return _closest(name, known, above) or f" (known: {', '.join(known)})"
 
 
-def _closest(name: str, known: Sequence[str]) -> str:
+def _closest(name: str, known: Sequence[str], above: str = "") -> str:
+    """A question to add to an error; ``above`` goes before what it names."""
     # a name that was not typed to its end; of several the shortest
     close = sorted((other for other in known if other.startswith(name)), key=len)
     close = close or difflib.get_close_matches(name, known, n=1, cutoff=0.4)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    return f"; did you mean {above + close[0]!r}?" if close else ""
 
 
 def _one_line(error: Exception) -> str:
