@@ -147,12 +147,12 @@ def test_a_url_is_refused_with_the_way_out(spatialflow: Command, tmp_path: Path,
 def test_bad_ones_among_good_ones(spatialflow: Command, photo: Image.Image, tmp_path: Path) -> None:
     photo.save(tmp_path / "a.png")
     photo.save(tmp_path / "z.png")
-    for name in ("empty.jpg", "cut.png", "enormous.bmp"):
+    for name in ("empty.jpg", "cut.png", "enormous.bmp", "iphone.heic"):
         REFUSED[name][0](photo, tmp_path / name)
     code, said, err = spatialflow("predict", tmp_path, "-c", "tiny", "--out", tmp_path / "out")
     assert code == 1
-    assert "2 of 5 photos done" in said
-    assert [line.split(":")[0] for line in err.splitlines()] == ["skipped"] * 3
+    assert "2 of 6 photos done" in said
+    assert [line.split(":")[0] for line in err.splitlines()] == ["skipped"] * 4
     content = json.loads((tmp_path / "out" / "panoptic.json").read_text())
     assert [image["file_name"] for image in content["images"]] == ["a.png", "z.png"]
 
